@@ -1,0 +1,89 @@
+"""`derive`: from what a person writes to a Derivation."""
+
+from sympy import Basic, Dummy, Symbol
+
+from derivations.differentiation import differentiate
+from derivations.errors import DerivationError, ShapeError, UnsupportedError
+from derivations.expressions import Variable
+from derivations.notation import inference, text
+
+
+def read(expression, variables=None):
+    """An expression in the text notation as (tree, variables by name)."""
+    reading = inference.infer(expression, text.parse(expression), variables)
+    return reading
+
+
+def derive(expression, wrt, *, variables=None, order=1, layout="denominator", structure=None):
+    """Derive the gradient, Jacobian or Hessian of an expression, step by step.
+
+    expression: text such as "x'*A*y", or an expression tree.
+    wrt: the variable's name or symbol; a pair for a mixed second derivative.
+    variables: name -> shape: "m,n", a tuple, or {"kind": …, "shape": […], "props": […]}; shapes
+        that are not declared are inferred, single capitals as matrices and lower-case letters as vectors.
+    order: 1, or 2 for the Hessian of a scalar.
+    layout: "denominator" (a gradient has the shape of the variable; of a vector y by a vector x,
+        [i, j] = dy_j/dx_i) or "numerator" (its transpose).
+
+    Raises ParseError, ShapeError, NoRuleError or UnsupportedError, all of them DerivationError.
+    """
+    if structure is not None:
+        raise UnsupportedError(
+            f"structure={structure!r} is not carried yet; without it the entries of the variable are independent"
+        )
+    if order not in (1, 2):
+        raise UnsupportedError(f"order {order!r} is not carried; expected 1 or 2")
+    pair = tuple(wrt) if isinstance(wrt, (tuple, list)) else (wrt,) * order
+    if len(pair) == 2:
+        order = 2
+    if len(pair) != order:
+        raise DerivationError(f"wrt has {len(pair)} variables, but the order is {order}")
+    if isinstance(expression, str):
+        reading = read(expression, variables)
+        tree, by_name = reading.expression, reading.variables
+    elif isinstance(expression, Basic):
+        tree, by_name = expression, {_name(v): v for v in tree_variables(expression)}
+        reading = None
+    else:
+        raise DerivationError(f"expected text or a SymPy expression, got {type(expression).__name__}")
+    chosen = tuple(_find(v, by_name) for v in pair)
+    derivation = differentiate(tree, by_name.values(), chosen, layout)
+    open_sizes = [s for s in derivation.result.free_symbols if isinstance(s, Dummy)]
+    if open_sizes:
+        raise ShapeError(
+            f"the result of {expression!r} depends on a size that nothing determines; "
+            "write eye(n), ones(n) or ones(m,n) in place of eye, vector(1) or matrix(1)"
+        )
+    return derivation
+
+
+def tree_variables(expression):
+    """The variables of a tree in the order in which they appear."""
+    found = {}
+
+    def visit(e):
+        if isinstance(e, Variable):
+            found[e] = None
+        elif isinstance(e, Symbol):
+            if not (e.is_integer and e.is_positive):
+                found[e] = None
+        else:
+            for a in e.args:
+                visit(a)
+
+    visit(expression)
+    return list(found)
+
+
+def _name(variable):
+    return variable.name
+
+
+def _find(variable, by_name):
+    name = variable if isinstance(variable, str) else getattr(variable, "name", str(variable))
+    if name not in by_name:
+        raise DerivationError(
+            f"cannot differentiate by {name!r}: the expression has {', '.join(by_name) or 'no variables'}. "
+            "A variable that does not occur must be declared in variables="
+        )
+    return by_name[name]

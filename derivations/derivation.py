@@ -1,0 +1,90 @@
+"""Rule, Step and Derivation: what happened, as frozen data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from sympy import Basic
+
+from derivations.notation import code, latex, text
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row of a table.
+
+    `name` stands beside a line of a derivation, `statement` is the mathematics in LaTeX.
+    A minor rule is never worth a line of its own: it is merged into its neighbour's line.
+    """
+
+    head: type | tuple | None
+    name: str
+    statement: str
+    apply: Callable | None = None
+    when: Callable | None = None
+    source: str = "Magnus & Neudecker (2019), Matrix Differential Calculus, 3rd ed., ch. 8"
+    minor: bool = False
+
+    def __repr__(self):
+        return f"Rule({self.name!r})"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line: `before` equals `after`, by the rule."""
+
+    rule: Rule
+    before: Basic
+    after: Basic
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """An expression, what was asked of it, and the lines that lead to the result.
+
+    `wrt` is the tuple of the variables of differentiation, one for each order; it is empty where
+    the lines transform a value and nothing is differentiated (`layout` is then "value").
+    `definitions` are (symbol, expression) pairs that the lines may use as abbreviations, and
+    `conditions` are the conventions and assumptions under which the result holds, in words.
+    """
+
+    expression: Basic
+    variables: tuple
+    steps: tuple[Step, ...]
+    result: Basic
+    layout: str
+    wrt_all: tuple = ()
+    definitions: tuple = ()
+    conditions: tuple[str, ...] = ()
+    source: str = field(default="", compare=False)
+
+    @property
+    def wrt(self):
+        """The variable of differentiation; a pair for a mixed second derivative."""
+        distinct = tuple(dict.fromkeys(self.wrt_all))
+        return distinct[0] if len(distinct) == 1 else distinct
+
+    @property
+    def order(self):
+        return len(self.wrt_all)
+
+    def to_text(self):
+        """The result in the text notation."""
+        return text.write(self.result, self.variables)
+
+    def to_latex(self, name="f", steps=True):
+        """The whole derivation in LaTeX, or with steps=False the result alone."""
+        return latex.derivation(self, name) if steps else latex.write(self.result)
+
+    def _repr_latex_(self):
+        return latex.derivation(self, "f")
+
+    def to_code(self, library="numpy"):
+        """Source of a function of the variables that computes the result."""
+        return code.write(self, library)
+
+    def to_function(self, library="numpy"):
+        """The same, callable with keyword arrays."""
+        return code.function(self, library)
+
+    def with_conditions(self, *conditions):
+        return replace(self, conditions=self.conditions + conditions)

@@ -1,0 +1,330 @@
+"""Gradient, Jacobian and Hessian: take the differential, free dX, read the derivative off.
+
+    scalar f:   df = tr(G' dX)   =>  gradient G, the shape of X
+    vector y:   dy = J dx        =>  Jacobian J
+    by scalar:  dY = Y' ds       =>  Y', the shape of Y
+"""
+
+from dataclasses import replace
+from functools import partial
+
+from sympy import Add, Mul, S, preorder_traversal
+
+from derivations import rules
+from derivations.derivation import Derivation, Rule, Step
+from derivations.errors import NoRuleError, UnsupportedError
+from derivations.expressions import (
+    EntrySum,
+    Identity,
+    Inner,
+    MatrixDifferential,
+    Ones,
+    Product,
+    Scale,
+    Sum,
+    Transpose,
+    Zero,
+    add,
+    depends,
+    is_matrix,
+    is_vector,
+    multiply,
+    shape_of,
+)
+from derivations.functions import CONVENTIONS
+from derivations.rewriting import chain, find_rule
+from derivations.scalars import Norm, ScalarDifferential, Trace, differential_of
+from derivations.simplification import collect, simplify
+
+DIFFERENTIALS = (MatrixDifferential, ScalarDifferential)
+
+
+def _zero_like(expression):
+    return Zero(*expression.shape) if is_matrix(expression) else S.Zero
+
+
+# ------------------------------------------------------------------------- the differential
+
+
+def differential(expression, variable):
+    """Push d inward until only dX is left; give the steps from d(expression), one per line."""
+    moves = partial(depends, variable=variable)
+
+    def d(part):
+        return differential_of(part) if moves(part) else _zero_like(part)
+
+    def rule_for(node):
+        inside = node.args[0]
+        rule = find_rule(rules.DIFFERENTIALS, inside, moves)
+        change = rule and rule.apply(inside, d)
+        if rule is None:
+            rule = find_rule(rules.SCALAR_DIFFERENTIALS, inside, moves)
+            change = rule and rule.apply(inside, d, moves)
+        if change is None:
+            known = ", ".join(sorted({h.__name__ for r in rules.DIFFERENTIALS for h in _heads(r)}))
+            raise NoRuleError(
+                f"no differential rule for {type(inside).__name__} in {inside}; the rules know {known} "
+                "and scalar functions that SymPy can differentiate"
+            )
+        return rule, change
+
+    def waiting(e):
+        nodes = (n for n in preorder_traversal(e) if isinstance(n, DIFFERENTIALS) and n.args[0] != variable)
+        return {node: rule_for(node) for node in nodes}
+
+    def push_minor(e):
+        while changes := {n: change for n, (rule, change) in waiting(e).items() if rule.minor}:
+            e = e.xreplace(changes)
+        return e
+
+    start = d(expression)
+    steps, current = [], push_minor(start)
+    before = start
+    while pending := waiting(current):
+        name = next(iter(pending.values()))[0].name
+        chosen = {n: change for n, (rule, change) in pending.items() if rule.name == name}
+        after = push_minor(current.xreplace(chosen))
+        steps.append(Step(next(iter(pending.values()))[0], before, after))
+        current = before = after
+    return tuple(steps) or chain(start, (rules.LINEARITY, current)), current
+
+
+def _heads(rule):
+    return rule.head if isinstance(rule.head, tuple) else (rule.head,)
+
+
+# --------------------------------------------------------------------------------- free dX
+
+
+def linear_terms(scalar, moves):
+    """A scalar linear in dX as (coefficient, trace or inner product) pairs."""
+    if isinstance(scalar, Add):
+        return [t for a in scalar.args for t in linear_terms(a, moves)]
+    if isinstance(scalar, Mul):
+        fixed = Mul(*(a for a in scalar.args if not moves(a)))
+        (moving,) = (a for a in scalar.args if moves(a))
+        return [(fixed * c, node) for c, node in linear_terms(moving, moves)]
+    return [(S.One, scalar)]
+
+
+def _open_node(coefficient, node, moves):
+    """tr(M), 1'M1 or x'My as (coefficient, G, M)."""
+    if isinstance(node, Trace):
+        return coefficient, Identity(node.args[0].shape[0]), node.args[0]
+    if isinstance(node, EntrySum):
+        return coefficient, Ones(*node.args[0].shape), node.args[0]
+    if isinstance(node, Inner):
+        at = next(i for i, f in enumerate(node.args) if moves(f))
+        left = Product(*(Transpose(f) for f in reversed(node.args[:at])))
+        right = Product(*(Transpose(f) for f in reversed(node.args[at + 1 :])))
+        return coefficient, multiply(left, right), node.args[at]
+    raise UnsupportedError(f"cannot read a gradient off {node}")
+
+
+def _open_scale(coefficient, factor, matrix, pair, moves):
+    """coefficient * pair(s(dX) M) for a Scale whose scalar or whose matrix moves."""
+    if not moves(factor):
+        return [(coefficient * factor, None, matrix)]
+    value = pair(matrix)
+    return [_open_node(coefficient * c * value, node, moves) for c, node in linear_terms(factor, moves)]
+
+
+def free_scalar(df, target):
+    """Steps that bring a scalar differential into the form tr(G' dX), and G before collecting."""
+    moves = partial(depends, variable=target)
+
+    def settle(state):
+        coefficient, gradient, inside = state
+        if isinstance(inside, Sum):
+            return [s for t in inside.args if moves(t) for s in settle((coefficient, gradient, t))]
+        if isinstance(inside, Scale):
+            opened = _open_scale(coefficient, *inside.args, partial(rules.pairing, gradient), moves)
+            return [s for c, g, m in opened for s in settle((c, gradient if g is None else g, m))]
+        return [state]
+
+    def shown(states):
+        return Add(*(c * rules.pairing(g, m) for c, g, m in states))
+
+    states = [
+        s for c, node in linear_terms(df, moves) for s in settle(_open_node(c, node, moves))
+    ]
+    links = []
+    while open_states := [s for s in states if s[2] != target]:
+        name = _move(rules.TRACE_MOVES, open_states[0][2]).name
+        rule, states = _advance(states, target, name, rules.TRACE_MOVES, moves, settle)
+        links.append((rule, shown(states)))
+    return chain(df, *links), add(*(multiply(c, g) for c, g, _ in states))
+
+
+def _move(table, inside):
+    rule = find_rule(table, inside)
+    if rule is None:
+        raise UnsupportedError(
+            f"cannot free the differential inside {type(inside).__name__} in {inside}; "
+            f"the moves know {', '.join(r.head.__name__ for r in table)}"
+        )
+    return rule
+
+
+def _advance(states, target, name, table, moves, settle):
+    """Apply the moves of one name as long as any state waits for them."""
+    used = None
+    while any(s[2] != target and _move(table, s[2]).name == name for s in states):
+        moved = []
+        for state in states:
+            coefficient, outer, inside = state
+            if inside == target or _move(table, inside).name != name:
+                moved.append(state)
+                continue
+            used = used or _move(table, inside)
+            result = _move(table, inside).apply(outer, inside, moves)
+            if result is None:
+                raise UnsupportedError(f"cannot write {inside} as a matrix times {target}")
+            moved += settle((coefficient, *result))
+        states = moved
+    return used, states
+
+
+def free_vector(dy, target):
+    """Steps that bring a vector differential into the form J dx, and J before collecting."""
+    moves = partial(depends, variable=target)
+
+    def settle(state):
+        coefficient, left, inside = state
+        if isinstance(inside, Sum):
+            return [s for t in inside.args if moves(t) for s in settle((coefficient, left, t))]
+        if isinstance(inside, Scale):
+            factor, matrix = inside.args
+            if not moves(factor):
+                return settle((coefficient * factor, left, matrix))
+            _, gradient = free_scalar(factor, target)
+            return [(coefficient, Product(left, matrix, Transpose(gradient)), target)]
+        return [state]
+
+    def shown(states):
+        return Sum(*(Scale(c, Product(left, m)) for c, left, m in states))
+
+    states = settle((S.One, Identity(dy.shape[0]), dy))
+    links = []
+    while open_states := [s for s in states if s[2] != target]:
+        name = _move(rules.VECTOR_MOVES, open_states[0][2]).name
+        rule, states = _advance(states, target, name, rules.VECTOR_MOVES, moves, settle)
+        links.append((rule, shown(states)))
+    links.append((rules.OUTER, shown(states)))
+    return chain(dy, *links), Sum(*(Scale(c, left) for c, left, _ in states))
+
+
+# ------------------------------------------------------------------------------- read it off
+
+
+def _finish(read_off, before, result, *transposes):
+    """Read the result off, lay it out, and simplify it."""
+    links = [(read_off, result)]
+    for rule in transposes:
+        result = Transpose(result)
+        links.append((rule, result))
+    simple, used = simplify(result)
+    names = ", ".join(r.name for r in used) or "simplify"
+    statement = r";\ ".join(r.statement for r in used)
+    links.append((Rule(None, names, statement), simple))
+    return chain(before, *links), simple
+
+
+def by_scalar(expression, variable):
+    steps, change = differential(expression, variable)
+    ds = differential_of(variable)
+    derivative = collect(change.xreplace({ds: S.One}))
+    collected = multiply(ds, derivative)
+    steps += chain(change, (rules.COLLECT, collected))
+    last, result = _finish(rules.DERIVATIVE, collected, derivative)
+    return steps + last, result
+
+
+def gradient(expression, variable, *transposes):
+    steps, change = differential(expression, variable)
+    moved, raw = free_scalar(change, differential_of(variable))
+    collected = collect(raw)
+    shown = rules.pairing(collected, differential_of(variable))
+    steps += moved
+    steps += chain(steps[-1].after if steps else change, (rules.COLLECT, shown))
+    last, result = _finish(rules.GRADIENT, shown, collected, *transposes)
+    return steps + last, result
+
+
+def jacobian(expression, variable, *transposes):
+    steps, change = differential(expression, variable)
+    moved, raw = free_vector(change, differential_of(variable))
+    collected = collect(raw)
+    shown = Product(collected, differential_of(variable))
+    steps += moved
+    steps += chain(steps[-1].after if steps else change, (rules.COLLECT, shown))
+    last, result = _finish(rules.JACOBIAN, shown, collected, *transposes)
+    return steps + last, result
+
+
+def _constant(expression, shape):
+    zero = Zero(*shape)
+    return (Step(rules.CONSTANT, differential_of(expression), _zero_like(expression)),), zero
+
+
+def _first_order(expression, variable, layout):
+    """(steps, result, name of the layout)."""
+    rows, columns = shape_of(expression)
+    numerator = layout == "numerator"
+    if not is_matrix(variable):
+        if not depends(expression, variable):
+            return *_constant(expression, (rows, columns)), "gradient" if not is_matrix(expression) else "shape_of_output"
+        return *by_scalar(expression, variable), "shape_of_output" if is_matrix(expression) else "gradient"
+    if not is_matrix(expression):
+        if not depends(expression, variable):
+            shape = variable.shape[::-1] if numerator else variable.shape
+            return *_constant(expression, shape), "gradient"
+        found = gradient(expression, variable, *([rules.NUMERATOR] if numerator else []))
+        return *found, "numerator" if numerator else "gradient"
+    if is_vector(expression) and is_vector(variable):
+        if not depends(expression, variable):
+            shape = (rows, variable.shape[0]) if numerator else (variable.shape[0], rows)
+            return *_constant(expression, shape), layout
+        return *jacobian(expression, variable, *([] if numerator else [rules.DENOMINATOR])), layout
+    raise UnsupportedError(
+        f"the derivative of a {rows}x{columns} expression by {variable} "
+        f"({variable.shape[0]}x{variable.shape[1]}) needs the vec form, which is not carried yet; "
+        "contract it with a constant matrix G, as in tr(G'*Y), to have its gradient"
+    )
+
+
+def conventions(expression):
+    """The conventions at kinks that a derivative of the expression rests on."""
+    kinds = {type(n): n for n in preorder_traversal(expression)}
+    found = [CONVENTIONS[k] for k in CONVENTIONS if k in kinds]
+    norms = {n for n in preorder_traversal(expression) if isinstance(n, Norm)}
+    odd = [p for p in preorder_traversal(expression) if isinstance(p, Norm)]
+    squared = [p.base for p in preorder_traversal(expression) if rules.is_squared_norm(p)]
+    if norms and len(odd) > len(squared):
+        found.append("the argument of the norm is not zero")
+    return tuple(found)
+
+
+LAYOUTS = ("denominator", "numerator")
+
+
+def differentiate(expression, variables, wrt, layout="denominator"):
+    """The Derivation of an expression tree by the variables in the tuple `wrt`, one or two of them."""
+    if layout not in LAYOUTS:
+        raise UnsupportedError(f"layout {layout!r} is not known; expected one of {', '.join(LAYOUTS)}")
+    steps, result, name = _first_order(expression, wrt[0], layout if len(wrt) == 1 else "denominator")
+    found = Derivation(expression, tuple(variables), steps, result, name, wrt_all=tuple(wrt))
+    found = found.with_conditions(*conventions(expression))
+    if len(wrt) == 1:
+        return found
+    return _second_order(found)
+
+
+def _second_order(first):
+    f, (x, z) = first.expression, first.wrt_all
+    if is_matrix(f):
+        raise UnsupportedError("order 2 is the Hessian of a scalar; the expression is not a scalar")
+    if any(is_matrix(v) and not is_vector(v) for v in (x, z)):
+        raise UnsupportedError("order 2 by a matrix needs the vec form, which is not carried yet")
+    steps, result, _ = _first_order(first.result, z, "numerator" if is_matrix(x) or is_matrix(z) else "denominator")
+    return replace(first, steps=first.steps + steps, result=result, layout="hessian")

@@ -1,0 +1,364 @@
+"""The text notation: `x'*A*y`, read and written. The grammar stands in docs/text-notation.md."""
+
+import re
+
+from sympy import Add, Mul, Pow, S, Symbol
+
+from derivations.errors import ParseError, ShapeError, UnsupportedError
+from derivations.expressions import (
+    SLOTS,
+    Apply,
+    Diag,
+    DiagonalOf,
+    EntrySum,
+    Hadamard,
+    Identity,
+    Inner,
+    Inverse,
+    LossGradient,
+    MatrixDifferential,
+    Ones,
+    Power,
+    Product,
+    Scale,
+    Softmax,
+    Sum,
+    Transpose,
+    Variable,
+    Zero,
+    is_matrix,
+    split_elementwise_power,
+)
+from derivations.notation.inference import ELEMENTWISE
+from derivations.notation.syntax import Node
+from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, ScalarDifferential, Trace
+
+# ------------------------------------------------------------------------------------- reading
+
+TOKEN = re.compile(
+    r"\s*(?:(?P<number>\d+(?=\.[*/^])|(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?)"
+    r"|(?P<name>[A-Za-z_]\w*)|(?P<op>\.\*|\./|\.\^|[-+*/^()',]))"
+)
+
+
+def tokens(source):
+    """(kind, text, start, end) of every token; the last one is ("end", "", n, n)."""
+    found, at = [], 0
+    stop = len(source.rstrip())
+    while at < stop:
+        match = TOKEN.match(source, at)
+        if not match:
+            at += len(source[at:]) - len(source[at:].lstrip())
+            raise ParseError(f"unexpected {source[at]!r}{_hint(source[at])}", source, at)
+        found.append((match.lastgroup, match[match.lastgroup], match.start(match.lastgroup), match.end()))
+        at = match.end()
+    return found + [("end", "", stop, stop)]
+
+
+HINTS = {"=": "give only the right-hand side", "@": "the matrix product is *", "[": "use ( )", "{": "use ( )", "|": "use abs(x) or norm2(x)"}
+
+
+def _hint(character):
+    return f" ({HINTS[character]})" if character in HINTS else ""
+
+
+class Parser:
+    """Recursive descent over the tokens; one method for each level of precedence."""
+
+    def __init__(self, source):
+        self.source, self.tokens, self.at = source, tokens(source), 0
+
+    def peek(self, *texts):
+        kind, text, _, _ = self.tokens[self.at]
+        return kind == "op" and text in texts
+
+    def take(self):
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def fail(self, expected):
+        kind, text, start, _ = self.tokens[self.at]
+        raise ParseError(f"expected {expected}" + (f", found {text!r}" if text else ""), self.source, start)
+
+    def expect(self, text):
+        if not self.peek(text):
+            self.fail(repr(text))
+        return self.take()
+
+    def binary(self, part, *operators):
+        left = part()
+        while self.peek(*operators):
+            op = self.take()[1]
+            right = part()
+            left = Node(op, (left, right), None, left.start, right.end)
+        return left
+
+    def sum(self):
+        return self.binary(self.term, "+", "-")
+
+    def term(self):
+        return self.binary(self.unary, "*", "/", ".*", "./")
+
+    def unary(self):
+        if self.peek("-", "+"):
+            _, sign, start, _ = self.take()
+            inside = self.unary()
+            return Node("neg", (inside,), None, start, inside.end) if sign == "-" else inside
+        return self.power()
+
+    def power(self):
+        base = self.atom()
+        while self.peek("'", "^", ".^"):
+            _, op, _, end = self.take()
+            if op == "'":
+                base = Node("'", (base,), None, base.start, end)
+                continue
+            exponent = self.exponent()
+            base = Node(op, (base, exponent), None, base.start, exponent.end)
+        return base
+
+    def exponent(self):
+        if self.peek("-"):
+            start = self.take()[2]
+            inside = self.atom()
+            return Node("neg", (inside,), None, start, inside.end)
+        return self.atom()
+
+    def atom(self):
+        kind, text, start, end = self.tokens[self.at]
+        if kind == "number":
+            self.take()
+            return Node("number", (), text, start, end)
+        if kind == "name":
+            self.take()
+            if not self.peek("("):
+                return Node("name", (), text, start, end)
+            self.take()
+            args = []
+            if not self.peek(")"):
+                args.append(self.sum())
+                while self.peek(","):
+                    self.take()
+                    args.append(self.sum())
+            end = self.expect(")")[3]
+            return Node("call", tuple(args), text, start, end)
+        if self.peek("("):
+            self.take()
+            inside = self.sum()
+            end = self.expect(")")[3]
+            return Node(inside.op, inside.args, inside.value, start, end)
+        self.fail("a number, a name or '('")
+
+
+def parse(source):
+    """The surface syntax tree of an expression."""
+    parser = Parser(source)
+    tree = parser.sum()
+    if parser.tokens[parser.at][0] != "end":
+        parser.fail("an operator or the end")
+    return tree
+
+
+# ------------------------------------------------------------------------------------- writing
+
+SUM, TERM, UNARY, ATOM = range(4)
+FUNCTION_NAMES = {function: name for name, function in ELEMENTWISE.items()}
+CALLS = {
+    Trace: "tr",
+    Det: "det",
+    LogDet: "logdet",
+    Norm: "norm2",
+    LogSumExp: "logsumexp",
+    EntrySum: "sum",
+    Inverse: "inv",
+    Softmax: "softmax",
+    Diag: "diag",
+    DiagonalOf: "diag",
+    MatrixDifferential: "d",
+    ScalarDifferential: "d",
+}
+
+
+def write(expression, variables=()):
+    """The expression in the text notation; sizes that stand as numbers are written as rows(X)."""
+    return Writer(variables).write(expression)
+
+
+class Writer:
+    def __init__(self, variables):
+        self.sizes = {}
+        for v in variables:
+            if is_matrix(v):
+                self.sizes.setdefault(v.shape[0], f"rows({v.name})")
+                self.sizes.setdefault(v.shape[1], f"cols({v.name})")
+
+    def write(self, e, level=SUM):
+        own, text = self.form(e)
+        return f"({text})" if own < level else text
+
+    def form(self, e):
+        """(precedence, text) of any node."""
+        kind = type(e)
+        if kind in CALLS:
+            return ATOM, f"{CALLS[kind]}({self.write(e.args[0])})"
+        if kind in FORMS:
+            return FORMS[kind](self, e)
+        if e.is_Number or kind in FUNCTION_NAMES or e in (S.Pi, S.Exp1):
+            return self.number_or_function(e)
+        raise UnsupportedError(f"the text notation has no form for {kind.__name__}")
+
+    def number_or_function(self, e):
+        if type(e) in FUNCTION_NAMES:
+            return ATOM, f"{FUNCTION_NAMES[type(e)]}({', '.join(self.write(a) for a in e.args)})"
+        if e == S.Exp1:
+            return ATOM, "exp(1)"
+        if e.is_Rational and not e.is_Integer:
+            return (TERM if e > 0 else SUM), f"{e.p}/{e.q}"
+        return (ATOM if e.is_nonnegative else SUM), str(e).lower()
+
+    def symbol(self, e):
+        return ATOM, self.sizes[e] if e in self.sizes else str(e)
+
+    def add(self, e):
+        terms = sorted(e.args, key=is_negative)
+        text = self.write(terms[0], TERM)if not is_negative(terms[0]) else self.write(terms[0])
+        for t in terms[1:]:
+            text += f" - {self.write(-t, TERM)}" if is_negative(t) else f" + {self.write(t, TERM)}"
+        return SUM, text
+
+    def mul(self, e):
+        if is_negative(e):
+            return SUM, f"-{self.write(-e, TERM)}"
+        above = [f for f in e.args if not is_denominator(f)]
+        below = [1 / f for f in e.args if is_denominator(f)]
+        rational = [f for f in above if f.is_Rational and not f.is_Integer]
+        above = [f for f in above if f not in rational]
+        for r in rational:
+            above = ([S(r.p)] if r.p != 1 else []) + above
+            below = [S(r.q)] + below
+        text = "*".join(self.write(f, UNARY) for f in above) or "1"
+        if below:
+            text += "/" + (self.write(below[0], ATOM) if len(below) == 1 else f"({'*'.join(self.write(f, UNARY) for f in below)})")
+        return TERM, text
+
+    def pow(self, e):
+        if e.exp == S.Half:
+            return ATOM, f"sqrt({self.write(e.base)})"
+        if e.exp.is_number and e.exp.is_negative:
+            return TERM, f"1/{self.write(1 / e, ATOM)}"
+        if e.base == S.Exp1:
+            return ATOM, f"exp({self.write(e.exp)})"
+        return UNARY, f"{self.write(e.base, ATOM)}^{self.write(e.exp, ATOM)}"
+
+    def variable(self, e):
+        return ATOM, e.name
+
+    def identity(self, e):
+        return ATOM, f"eye({size_text(e.shape[0])})"
+
+    def ones(self, e):
+        rows, columns = e.shape
+        return ATOM, f"ones({size_text(rows)})" if columns == 1 else f"ones({size_text(rows)},{size_text(columns)})"
+
+    def zero(self, e):
+        return ATOM, f"zeros({size_text(e.shape[0])},{size_text(e.shape[1])})"
+
+    def scale(self, e):
+        scalar, matrix = e.args
+        if is_negative(scalar):
+            return SUM, f"-{self.write(Scale(-scalar, matrix), TERM)}"
+        top, bottom = scalar.as_numer_denom()
+        text = self.write(matrix, UNARY if isinstance(matrix, Hadamard) else TERM)
+        if top != 1:
+            text = f"{self.write(top, TERM)}*{text}" if not isinstance(top, Inner) else f"({self.write(top)})*{text}"
+        return TERM, text if bottom == 1 else f"{text}/{self.write(bottom, ATOM)}"
+
+    def product(self, e):
+        return TERM, "*".join(self.write(f, UNARY) for f in e.args)
+
+    def inner(self, e):
+        # One level below a product's, so that a scalar product is kept together by parentheses.
+        return TERM, "*".join(self.write(f, UNARY) for f in e.args)
+
+    def transpose(self, e):
+        return UNARY, f"{self.write(e.args[0], ATOM)}'"
+
+    def power(self, e):
+        return UNARY, f"{self.write(e.args[0], ATOM)}^{self.write(e.args[1], ATOM)}"
+
+    def apply(self, e):
+        function, matrices = e.args[0], e.args[1:]
+        base, exponent = split_elementwise_power(e)
+        if base != e and exponent == S.Half:
+            return ATOM, f"sqrt({self.write(base)})"
+        if base != e and exponent == -1:
+            return TERM, f"1 ./ {self.write(base, UNARY)}"
+        if base != e:
+            return UNARY, f"{self.write(base, ATOM)}.^{self.write(exponent, ATOM)}"
+        names = dict(zip(SLOTS, matrices))
+        args = [self.write(names.get(a, a)) for a in function.args]
+        if type(function) not in FUNCTION_NAMES:
+            raise UnsupportedError(f"the text notation has no elementwise {function}")
+        return ATOM, f"{FUNCTION_NAMES[type(function)]}({', '.join(args)})"
+
+    def hadamard(self, e):
+        above = [f for f in e.args if not is_reciprocal(f)]
+        below = [reciprocal(f) for f in e.args if is_reciprocal(f)]
+        text = " .* ".join(self.write(f, UNARY) for f in above) or "1"
+        return TERM, text + "".join(f" ./ {self.write(f, UNARY)}" for f in below)
+
+    def loss(self, e):
+        return ATOM, f"{e.args[0]}({self.write(e.args[1])})"
+
+    def loss_gradient(self, e):
+        return ATOM, f"grad_{e.args[0]}({self.write(e.args[1])})"
+
+
+FORMS = {
+    Symbol: Writer.symbol,
+    Add: Writer.add,
+    Mul: Writer.mul,
+    Pow: Writer.pow,
+    Variable: Writer.variable,
+    Identity: Writer.identity,
+    Ones: Writer.ones,
+    Zero: Writer.zero,
+    Scale: Writer.scale,
+    Sum: Writer.add,
+    Product: Writer.product,
+    Inner: Writer.inner,
+    Transpose: Writer.transpose,
+    Power: Writer.power,
+    Apply: Writer.apply,
+    Hadamard: Writer.hadamard,
+    Loss: Writer.loss,
+    LossGradient: Writer.loss_gradient,
+}
+
+
+def is_negative(e):
+    """Whether a reader would write the term with a minus sign."""
+    scalar = e.args[0] if isinstance(e, Scale) else e
+    return not is_matrix(scalar) and scalar.could_extract_minus_sign() and not scalar.is_Add
+
+
+def is_denominator(f):
+    return isinstance(f, Pow) and f.exp.is_number and bool(f.exp.is_negative)
+
+
+def is_reciprocal(f):
+    """Whether a factor of a Hadamard product belongs below a fraction bar."""
+    exponent = split_elementwise_power(f)[1]
+    return exponent.is_number and bool(exponent.is_negative)
+
+
+def reciprocal(f):
+    base, exponent = split_elementwise_power(f)
+    return Apply(SLOTS[0] ** -exponent, base)
+
+
+def size_text(size):
+    """A size as an argument of eye, ones and zeros."""
+    if size.is_Symbol or size.is_Integer or isinstance(size, Mul):
+        return str(size)
+    raise ShapeError(f"the text notation cannot write the size {size}")

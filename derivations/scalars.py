@@ -1,0 +1,134 @@
+"""Where a matrix becomes a scalar: nodes that are SymPy expressions, so scalar algebra just works."""
+
+from sympy import Abs, Expr, S, sympify
+from sympy.core.symbol import Str
+
+from derivations.errors import ShapeError
+from derivations.expressions import (
+    EntrySum,
+    Identity,
+    MatrixDifferential,
+    Plain,
+    Product,
+    Scale,
+    Transpose,
+    Zero,
+    is_matrix,
+    shape_of,
+    split_scale,
+)
+
+
+class MatrixScalar(Plain, Expr):
+    """A real scalar made of a matrix, its only argument."""
+
+    is_commutative = True
+    is_real = True
+
+    @classmethod
+    def _make(cls, matrix):
+        return Expr.__new__(cls, matrix)
+
+
+def _need_square(matrix, what):
+    rows, columns = shape_of(matrix)
+    if rows != columns:
+        raise ShapeError(f"the {what} of {matrix} ({rows}, {columns}) does not exist: it is not square")
+
+
+class Trace(MatrixScalar):
+    def __new__(cls, matrix):
+        _need_square(matrix, "trace")
+        if not is_matrix(matrix):
+            return matrix
+        scalar, core = split_scale(matrix)
+        if isinstance(core, Transpose):
+            core = core.args[0]
+        if isinstance(core, Zero):
+            return S.Zero
+        if isinstance(core, Identity):
+            return scalar * core.shape[0]
+        if isinstance(core, Product) and any(f.shape[1] == 1 for f in core.args):
+            at = next(i for i, f in enumerate(core.args) if f.shape[1] == 1) + 1
+            return scalar * Product(*core.args[at:], *core.args[:at])
+        return scalar * cls._make(core)
+
+
+class Det(MatrixScalar):
+    def __new__(cls, matrix):
+        _need_square(matrix, "determinant")
+        if not is_matrix(matrix):
+            return matrix
+        if isinstance(matrix, Transpose):
+            matrix = matrix.args[0]
+        if isinstance(matrix, Identity):
+            return S.One
+        if isinstance(matrix, Scale):
+            return matrix.args[0] ** matrix.shape[0] * cls(matrix.args[1])
+        return cls._make(matrix)
+
+
+class LogDet(MatrixScalar):
+    """log det A, where det A > 0."""
+
+    def __new__(cls, matrix):
+        _need_square(matrix, "determinant")
+        if isinstance(matrix, Transpose):
+            matrix = matrix.args[0]
+        if isinstance(matrix, Identity):
+            return S.Zero
+        return cls._make(matrix)
+
+
+class Norm(MatrixScalar):
+    """The Euclidean norm of a vector, the Frobenius norm of a matrix."""
+
+    is_nonnegative = True
+
+    def __new__(cls, matrix):
+        if not is_matrix(matrix):
+            return Abs(matrix)
+        scalar, core = split_scale(matrix)
+        if isinstance(core, Transpose):
+            core = core.args[0]
+        if isinstance(core, Zero):
+            return S.Zero
+        return Abs(scalar) * cls._make(core)
+
+
+class LogSumExp(MatrixScalar):
+    """log of the sum of exp of all entries."""
+
+    def __new__(cls, matrix):
+        return cls._make(matrix)
+
+
+class ScalarDifferential(Plain, Expr):
+    """d(f) of a scalar, not yet worked out; of the variable itself, the symbol dx."""
+
+    is_commutative = True
+    is_real = True
+
+    def __new__(cls, scalar):
+        return Expr.__new__(cls, sympify(scalar))
+
+
+class Loss(Plain, Expr):
+    """An unspecified smooth scalar function of a matrix or of a scalar, known by its name."""
+
+    is_commutative = True
+    is_real = True
+
+    def __new__(cls, name, argument):
+        return Expr.__new__(cls, name if isinstance(name, Str) else Str(name), argument)
+
+
+def differential_of(expression):
+    """The unevaluated differential of any expression."""
+    return MatrixDifferential(expression) if is_matrix(expression) else ScalarDifferential(expression)
+
+
+def mean(matrix):
+    """The mean of all entries."""
+    rows, columns = shape_of(matrix)
+    return EntrySum(matrix) / (rows * columns)

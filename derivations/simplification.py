@@ -1,0 +1,257 @@
+"""The normal form of results: identities that make an expression shorter, each named.
+
+Two tables. COLLECTING only regroups terms and is never worth a line; IDENTITIES holds facts that a
+reader wants to see named.
+"""
+
+from sympy import Add, Dummy, Integer, Mul, Pow, S, cancel, count_ops, expand, factor, gcd, together
+
+from derivations.derivation import Rule
+from derivations.expressions import (
+    Diag,
+    EntrySum,
+    Hadamard,
+    Identity,
+    Inner,
+    Product,
+    Scale,
+    Softmax,
+    Sum,
+    Transpose,
+    Variable,
+    is_matrix,
+    is_vector,
+    split_scale,
+)
+from derivations.rewriting import rewrite
+from derivations.rules import SCALAR_TRANSPOSE
+from derivations.scalars import MatrixScalar, Trace
+
+ALGEBRA = "Matrix algebra"
+
+
+def size(expression):
+    """How long a reader finds an expression: its leaves and functions, numbers free of charge."""
+    if not expression.args or isinstance(expression, Variable):
+        return 0 if expression.is_Integer else 1
+    own = 0 if isinstance(expression, (Sum, Scale, Product, Inner, Add, Mul, Hadamard)) else 1
+    return own + sum(size(a) for a in expression.args)
+
+
+def _shorter(new, old):
+    return new if new is not None and size(new) < size(old) else None
+
+
+# ------------------------------------------------------------------------------ matrix sums
+
+
+def factors_of(core):
+    return core.args if isinstance(core, Product) else (core,)
+
+
+def _take_out(terms, side):
+    """Take the factor that most terms share at one side (0 left, -1 right) out of them."""
+    groups = {}
+    for scalar, core in terms:
+        groups.setdefault(factors_of(core)[side], []).append((scalar, core))
+    shared, group = max(groups.items(), key=lambda item: len(item[1]))
+    if len(group) < 2 or isinstance(shared, Identity):
+        return None
+    rests = []
+    for scalar, core in group:
+        rest = list(factors_of(core))
+        del rest[side]
+        size_left = shared.shape[1] if side == 0 else shared.shape[0]
+        rests.append(Scale(scalar, Product(*rest)) if rest else Scale(scalar, Identity(size_left)))
+    inner = Sum(*rests) if is_matrix(rests[0]) else Add(*rests)
+    collected = Product(shared, inner) if side == 0 else Product(inner, shared)
+    others = [Scale(s, c) for s, c in terms if (s, c) not in group]
+    return Sum(collected, *others)
+
+
+def collect_factors(e):
+    """A x + B x = (A + B) x, on either side."""
+    terms = [split_scale(t) for t in e.args]
+    candidates = [c for c in (_take_out(terms, 0), _take_out(terms, -1)) if c is not None]
+    return _shorter(min(candidates, key=size), e) if candidates else None
+
+
+def _powers(scalar):
+    return {base: power for base, power in (f.as_base_exp() for f in Mul.make_args(scalar)) if not base.is_number}
+
+
+def collect_scalars(e):
+    """2 s A + 2 t B = 2 (s A + t B)."""
+    scalars = [split_scale(t)[0] for t in e.args]
+    numbers = [s.as_coeff_Mul()[0] for s in scalars]
+    if not all(n.is_Rational for n in numbers):
+        return None
+    content = abs(numbers[0])
+    for n in numbers[1:]:
+        content = gcd(content, abs(n))
+    if all(n < 0 for n in numbers):
+        content = -content
+    powers = [_powers(s) for s in scalars]
+    for base, power in powers[0].items():
+        exponents = [p.get(base, S.Zero) for p in powers]
+        if not all(x.is_Rational for x in exponents):
+            continue
+        if all(x > 0 for x in exponents) or all(x < 0 for x in exponents):
+            content *= Pow(base, min(exponents, key=abs))
+    if content == 1:
+        return None
+    return Scale(content, Sum(*(Scale(split_scale(t)[0] / content, split_scale(t)[1]) for t in e.args)))
+
+
+def _distribute(term):
+    """A term of a sum with its products multiplied out over the first sum inside."""
+    scalar, core = split_scale(term)
+    if isinstance(core, Sum):
+        return [Scale(scalar, t) for t in core.args]
+    if not isinstance(core, (Product, Hadamard)):
+        return [term]
+    for i, f in enumerate(core.args):
+        if isinstance(f, Sum):
+            build = type(core)
+            expanded = [build(*core.args[:i], t, *core.args[i + 1 :]) for t in f.args]
+            return [p for t in expanded for p in _distribute(Scale(scalar, t))]
+    return [term]
+
+
+def cancel_terms(e):
+    """Multiply out where terms then cancel."""
+    expanded = [t for term in e.args for t in _distribute(term)]
+    if len(expanded) == len(e.args):
+        return None
+    total = Sum(*expanded)
+    collected = collect_factors(total) if isinstance(total, Sum) else None
+    return _shorter(collected or total, e)
+
+
+# ---------------------------------------------------------------------------------- scalars
+
+
+def _hide_units(e):
+    """The scalar expression with symbols in place of matrix scalars, and the way back."""
+    back, seen = {}, {}
+
+    def hide(node):
+        if node not in seen:
+            if isinstance(node, (MatrixScalar, Inner, EntrySum)):
+                seen[node] = Dummy("u", real=True, positive=node.is_positive or None)
+                back[seen[node]] = node
+            else:
+                seen[node] = node.func(*(hide(a) for a in node.args)) if node.args else node
+        return seen[node]
+
+    return hide(e), back
+
+
+def tidy(e):
+    """The shortest of a scalar's usual forms: as it stands, multiplied out, or as one fraction."""
+    if not any(isinstance(a, (Add, Mul, Pow)) for a in e.args):
+        return None
+    hidden, back = _hide_units(e)
+    candidates = [hidden]
+    if any(f.has(Add) for t in Add.make_args(hidden) for f in Mul.make_args(t)):
+        candidates.append(expand(hidden))
+    if hidden.is_Add and any(p.exp.is_negative for p in hidden.atoms(Pow)):
+        fraction = cancel(together(hidden))
+        candidates += [fraction, factor(fraction)]
+    best = min(candidates, key=lambda c: (count_ops(c), candidates.index(c)))
+    return best.xreplace(back) if best != hidden else None
+
+
+def _transpose_cost(e):
+    return sum(isinstance(f, Transpose) for f in e.args)
+
+
+def merge_transposed(e):
+    """x'A'y + y'A x: write equal scalars one way."""
+    inners = sorted(e.atoms(Inner), key=lambda i: (_transpose_cost(i), i.sort_key()))
+    for kept in inners:
+        other = kept.transposed
+        if other != kept and other in inners:
+            return e.xreplace({other: kept})
+    traces = [t for t in e.atoms(Trace) if isinstance(t.args[0], Product)]
+    for kept in traces:
+        for other in traces:
+            if other != kept and other in _same_traces(kept):
+                return e.xreplace({other: kept})
+    return None
+
+
+def _same_traces(trace):
+    """The trace of every rotation of a product, and of their transposes."""
+    factors = trace.args[0].args
+    for i in range(len(factors)):
+        rotated = Product(*factors[i:], *factors[:i])
+        yield Trace(rotated)
+        yield Trace(Transpose(rotated))
+
+
+def fewer_transposes(e):
+    """y'A'x = x'A y."""
+    other = e.transposed
+    return other if isinstance(other, Inner) and _transpose_cost(other) < _transpose_cost(e) else None
+
+
+# ------------------------------------------------------------------------------ matrix facts
+
+
+def diagonal_times_vector(e):
+    """diag(v) x = v o x, and diag(v) diag(w) = diag(v o w)."""
+    args = list(e.args)
+    for i in range(len(args) - 1):
+        if isinstance(args[i], Diag) and isinstance(args[i + 1], Diag):
+            return Product(*args[:i], Diag(Hadamard(args[i].args[0], args[i + 1].args[0])), *args[i + 2 :])
+    if isinstance(args[-2], Diag) and is_vector(args[-1]):
+        return Product(*args[:-2], Hadamard(args[-2].args[0], args[-1]))
+    if isinstance(args[1], Diag) and is_vector(Transpose(args[0])):
+        return Product(Transpose(Hadamard(Transpose(args[0]), args[1].args[0])), *args[2:])
+    return None
+
+
+def sum_of_probabilities(e):
+    """The entries of a probability vector add up to one."""
+    core = e.args[0]
+    if (isinstance(core, Variable) and "prob" in core.properties) or isinstance(core, Softmax):
+        return Integer(1)
+    return None
+
+
+COLLECTING = (
+    Rule(Sum, "cancel terms", r"AU + BU - BU = AU", cancel_terms, source=ALGEBRA),
+    Rule(Sum, "collect factors", r"AU + BU = (A + B)U", collect_factors, source=ALGEBRA),
+    Rule(Sum, "collect scalars", r"sA + sB = s(A + B)", collect_scalars, source=ALGEBRA),
+    Rule(Add, SCALAR_TRANSPOSE.name, SCALAR_TRANSPOSE.statement, merge_transposed, source=ALGEBRA),
+    Rule(Inner, SCALAR_TRANSPOSE.name, SCALAR_TRANSPOSE.statement, fewer_transposes, source=ALGEBRA),
+    Rule((Add, Mul), "scalar algebra", r"a(b + c) = ab + ac", tidy, source=ALGEBRA),
+)
+
+IDENTITIES = COLLECTING + (
+    Rule(
+        Product,
+        "diagonal matrix times vector",
+        r"\operatorname{diag}(v)\,x = v\odot x",
+        diagonal_times_vector,
+        source=ALGEBRA,
+    ),
+    Rule(
+        EntrySum,
+        "probabilities sum to one",
+        r"\mathbf1^\top p = 1",
+        sum_of_probabilities,
+        source=ALGEBRA,
+    ),
+)
+
+
+def collect(expression):
+    """The expression with its terms collected."""
+    return rewrite(expression, COLLECTING)[0]
+
+
+def simplify(expression):
+    """The simplest usual form and the rules of IDENTITIES that led there."""
+    return rewrite(expression, IDENTITIES)
