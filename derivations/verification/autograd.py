@@ -1,0 +1,230 @@
+"""The autograd witness: the generated code of the result against torch.autograd, in float64.
+
+The original expression is evaluated by a small interpreter of its own, not by generated code, so
+that the code out and the calculus are both checked. This is the only module that imports torch.
+"""
+
+import math
+import random
+
+import sympy
+import torch
+from sympy import Add, Mul, Pow, Symbol
+
+from derivations.errors import DerivationError, DomainError, UnsupportedError
+from derivations.expressions import (
+    SLOTS,
+    Apply,
+    Diag,
+    DiagonalOf,
+    EntrySum,
+    Hadamard,
+    Identity,
+    Inner,
+    Inverse,
+    Ones,
+    Power,
+    Product,
+    Scale,
+    Softmax,
+    Sum,
+    Transpose,
+    Zero,
+    is_matrix,
+)
+from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, step
+from derivations.notation.code import identifier
+from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace
+from derivations.verification.report import Witness
+from derivations.verification.sampling import Sampler, properties_of, sizes_for
+
+POINTS = 3
+ATTEMPTS = 40
+TOLERANCE = 1e-9
+# A relative error is taken against the largest entry, but not against less than this.
+SCALE = 1e-6
+
+
+class FloatSampler(Sampler):
+    def generic(self):
+        return self.generator.gauss(0, 1)
+
+    def between(self, low, high):
+        return self.generator.uniform(low, high)
+
+
+# ----------------------------------------------------------------- the tree, interpreted by torch
+# Everything is 2-D here: scalars (1, 1), vectors (n, 1).
+
+# Float64 keeps nine digits through an inverse only if the matrix is well away from singular.
+WORST_CONDITION = 1e5
+
+
+def _conditioned(function):
+    def guarded(a):
+        if not torch.linalg.cond(a.detach()) < WORST_CONDITION:
+            raise DomainError("the matrix is nearly singular")
+        return function(a)
+
+    return guarded
+
+
+FUNCTIONS = {
+    sympy.exp: torch.exp,
+    sympy.log: torch.log,
+    sympy.sin: torch.sin,
+    sympy.cos: torch.cos,
+    sympy.tan: torch.tan,
+    sympy.asin: torch.arcsin,
+    sympy.acos: torch.arccos,
+    sympy.atan: torch.arctan,
+    sympy.sinh: torch.sinh,
+    sympy.cosh: torch.cosh,
+    sympy.tanh: torch.tanh,
+    sympy.Abs: torch.abs,
+    sympy.sign: torch.sign,
+    sympy.erf: torch.erf,
+    sympy.floor: torch.floor,
+    relu: torch.relu,
+    step: lambda x: (x > 0).to(x.dtype),
+    sigmoid: torch.sigmoid,
+    softplus: lambda x: torch.logaddexp(x, torch.zeros_like(x)),
+    normcdf: torch.special.ndtr,
+    normpdf: lambda x: torch.exp(-x * x / 2) / math.sqrt(2 * math.pi),
+}
+MATRICES = {
+    Transpose: lambda a: a.T,
+    Inverse: _conditioned(torch.linalg.inv),
+    Diag: lambda a: torch.diag(a[:, 0]),
+    DiagonalOf: lambda a: torch.diagonal(a)[:, None],
+    Softmax: lambda a: torch.softmax(a.reshape(-1), 0).reshape(a.shape),
+    Trace: lambda a: torch.trace(a).reshape(1, 1),
+    Det: _conditioned(lambda a: torch.linalg.det(a).reshape(1, 1)),
+    LogDet: _conditioned(lambda a: torch.logdet(a).reshape(1, 1)),
+    Norm: lambda a: torch.sqrt((a * a).sum()).reshape(1, 1),
+    EntrySum: lambda a: a.sum().reshape(1, 1),
+    LogSumExp: lambda a: torch.logsumexp(a.reshape(-1), 0).reshape(1, 1),
+}
+CHAINS = {
+    (Add, Sum): lambda a, b: a + b,
+    (Mul, Scale, Hadamard): lambda a, b: a * b,
+    (Product, Inner): lambda a, b: a @ b,
+}
+
+
+def value(e, values, sizes):
+    """The value of an expression as a 2-D float64 tensor; values: variable -> 2-D tensor."""
+    if e in values:
+        return values[e]
+    if isinstance(e, Symbol) and e in sizes or e.is_number:
+        return torch.tensor([[float(sizes.get(e, e))]], dtype=torch.float64)
+    if isinstance(e, (Identity, Ones, Zero)):
+        rows, columns = (int(s.xreplace(sizes)) for s in e.shape)
+        make = {Identity: torch.eye, Ones: torch.ones, Zero: torch.zeros}[type(e)]
+        return make(rows, columns, dtype=torch.float64)
+    if isinstance(e, Apply):
+        slots = {s: value(m, values, sizes) for s, m in zip(SLOTS, e.args[1:])}
+        return value(e.args[0], {**values, **slots}, sizes)
+    args = [value(a, values, sizes) for a in e.args]
+    for kinds, operation in CHAINS.items():
+        if isinstance(e, kinds):
+            result = args[0]
+            for a in args[1:]:
+                result = operation(result, a)
+            return result
+    if isinstance(e, Pow):
+        return args[0] ** args[1]
+    if isinstance(e, Power):
+        return torch.linalg.matrix_power(args[0], int(args[1]))
+    known = FUNCTIONS.get(type(e)) or MATRICES.get(type(e))
+    if known is None:
+        raise UnsupportedError(f"torch cannot evaluate {type(e).__name__}")
+    return known(args[0])
+
+
+# -------------------------------------------------------------------------------------- the check
+
+
+def check(derivation, points=POINTS, seed=0):
+    """A Witness for the result of a derivation."""
+    try:
+        generated = derivation.to_function("torch")
+        errors = [_error_at(derivation, generated, f"{seed}/{point}") for point in range(points)]
+    except DerivationError as error:
+        return Witness("autograd (float64)", None, note=str(error))
+    worst = max(errors)
+    return Witness("autograd (float64)", worst < TOLERANCE, points, worst, note="" if worst < TOLERANCE else "result")
+
+
+def _error_at(derivation, generated, seed):
+    """The relative error at one random point inside the domain."""
+    for attempt in range(ATTEMPTS):
+        try:
+            point, sizes = _sample(derivation, f"{seed}/{attempt}")
+            expected = _expected(derivation, point, sizes)
+        except DomainError:
+            continue
+        if expected is not None:
+            break
+    else:
+        raise DomainError(f"no point inside the domain in {ATTEMPTS} attempts")
+    got = torch.as_tensor(generated(**{identifier(v.name): _natural(v, x) for v, x in point.items()}))
+    if got.numel() != expected.numel():
+        return math.inf
+    got = got.to(torch.float64).reshape(expected.shape)
+    scale = max(float(expected.abs().max()), float(got.abs().max()), SCALE)
+    error = float((got - expected).abs().max()) / scale
+    return error if math.isfinite(error) else math.inf
+
+
+def _sample(derivation, seed):
+    sampler = FloatSampler(seed)
+    defined = dict(derivation.definitions)
+    variables = [v for v in derivation.variables if v not in defined]
+    sizes = {s: sympy.Integer(n) for s, n in sizes_for(variables, random.Random(seed)).items()}
+    point = {}
+    for v in variables:
+        rows = sampler.matrix(v, sizes) if is_matrix(v) else [[sampler.scalar(properties_of(v))]]
+        point[v] = torch.tensor(rows, dtype=torch.float64)
+    for symbol, expression in derivation.definitions:
+        point[symbol] = value(expression, point, sizes)
+    return point, sizes
+
+
+def _natural(variable, tensor):
+    """0-D, 1-D or 2-D, as users of the generated code pass it."""
+    if not is_matrix(variable):
+        return tensor[0, 0]
+    return tensor[:, 0] if variable.shape[1] == 1 else tensor
+
+
+def _expected(derivation, point, sizes):
+    """The derivative in the derivation's layout by torch.autograd, or None outside the domain."""
+    wrt = tuple(dict.fromkeys(derivation.wrt_all))
+
+    def f(*arguments):
+        return value(derivation.expression, {**point, **dict(zip(wrt, arguments))}, sizes)
+
+    inputs = tuple(point[v].clone() for v in wrt)
+    if not torch.isfinite(f(*inputs)).all():
+        return None
+    if derivation.order == 2:
+        hessian = torch.autograd.functional.hessian(lambda *a: f(*a).sum(), inputs)
+        expected = hessian[0][-1][:, 0, :, 0]  # (len x, len z)
+    elif derivation.order == 1:
+        # (rows, columns, *shape of the variable)
+        expected = _arrange(derivation, torch.autograd.functional.jacobian(f, inputs[0]))
+    else:
+        expected = f()
+    return expected if torch.isfinite(expected).all() else None
+
+
+def _arrange(derivation, jacobian):
+    rows, columns = jacobian.shape[:2]
+    if derivation.layout == "shape_of_output":
+        return jacobian[:, :, 0, 0]
+    if derivation.layout == "denominator" and (rows, columns) != (1, 1):
+        return jacobian[:, 0, :, 0].T
+    if derivation.layout == "numerator":
+        return jacobian[:, 0, :, 0] if rows > 1 else jacobian[0, 0].T
+    return jacobian[0, 0]

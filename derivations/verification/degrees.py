@@ -1,0 +1,65 @@
+"""Bounds on the degree of a rational expression in the entries of its variables."""
+
+from functools import lru_cache
+
+from sympy import Add, Mul, Pow
+
+from derivations.expressions import (
+    Apply,
+    Hadamard,
+    Inner,
+    Inverse,
+    LossGradient,
+    MatrixDifferential,
+    Power,
+    Product,
+    Scale,
+    Sum,
+    Variable,
+    is_matrix,
+)
+from derivations.scalars import Det, Loss, Norm, ScalarDifferential
+
+
+def degree(expression, sizes):
+    """A bound on degree(numerator) + degree(denominator) of every entry.
+
+    sizes: size symbol -> int, the largest sizes that are tried.
+    """
+    numbers = tuple(sorted(sizes.items(), key=str))
+    return sum(_fraction(expression, numbers))
+
+
+@lru_cache(maxsize=None)
+def _fraction(e, sizes):
+    """(degree of the numerator, degree of a common denominator of all entries)."""
+    if not e.args or e.is_Symbol or isinstance(e, Variable):
+        return (0, 0) if e.is_number else (1, 0)
+    if isinstance(e, (ScalarDifferential, MatrixDifferential)):
+        # d(a / b) = (da b - a db) / b^2, and the direction is one degree more.
+        top, bottom = _fraction(e.args[0], sizes)
+        return top + bottom + 1, 2 * bottom
+    parts = [_fraction(a, sizes) for a in e.args]
+    if isinstance(e, (Add, Sum)):
+        total = sum(b for _, b in parts)
+        return max(t - b for t, b in parts) + total, total
+    if isinstance(e, (Mul, Product, Inner, Scale, Hadamard)):
+        return sum(t for t, _ in parts), sum(b for _, b in parts)
+    if isinstance(e, (Pow, Power)):
+        (top, bottom), exponent = parts[0], e.args[1]
+        k = abs(int(exponent)) if exponent.is_Integer else 3
+        return (top * k, bottom * k) if not exponent.is_negative else (bottom * k, top * k)
+    if isinstance(e, (Inverse, Det)):
+        n = int(e.args[0].shape[0].xreplace(dict(sizes)))
+        top, bottom = parts[0]
+        return n * top + bottom, n * (top + bottom)
+    if isinstance(e, Apply):
+        exponent = e.args[0].exp if isinstance(e.args[0], Pow) else 1
+        top, bottom = parts[1]
+        k = abs(int(exponent)) if getattr(exponent, "is_Integer", True) else 3
+        return (top * k, bottom * k) if not getattr(exponent, "is_negative", False) else (bottom * k, top * k)
+    if isinstance(e, (Norm, Loss, LossGradient)):
+        top, bottom = parts[-1]
+        return 3 * top, 3 * bottom
+    matrices = [p for a, p in zip(e.args, parts) if is_matrix(a)]
+    return max(t for t, _ in matrices or parts), max(b for _, b in matrices or parts)

@@ -1,0 +1,267 @@
+"""The exact witness: every step and the result against the definition, by dual numbers.
+
+Polynomial and rational derivations are checked at random points of a prime field of 2^61 - 1
+elements, where a false equality survives a point with probability at most degree / p
+(Schwartz 1980; Zippel 1979). The others are checked with 50 digits.
+"""
+
+import random
+
+from mpmath import mp, mpf
+
+from derivations import rules
+from derivations.errors import DerivationError, DomainError
+from derivations.expressions import LossGradient, Transpose, is_matrix
+from derivations.scalars import Loss, differential_of
+from derivations.verification.arithmetic import (
+    DIGITS,
+    PRIME,
+    Decimals,
+    Dual,
+    NotRationalError,
+    PrimeField,
+    Residue,
+    plain,
+)
+from derivations.verification.degrees import degree
+from derivations.verification.evaluation import Evaluator
+from derivations.verification.report import Witness
+from derivations.verification.sampling import Sampler, properties_of, sizes_for
+
+POINTS = 2
+ATTEMPTS = 40
+# Fifty digits less those that elimination and cancellation may cost.
+TOLERANCE = mpf(10) ** (15 - DIGITS)
+
+
+class FieldSampler(Sampler):
+    def generic(self):
+        return Residue(self.generator.randrange(1, PRIME))
+
+    def between(self, low, high):
+        return self.generic()
+
+
+class DecimalSampler(Sampler):
+    def generic(self):
+        # The sum of three uniform numbers: bounded, centred, and never on a kink.
+        return sum(self.between(-1, 1) for _ in range(3))
+
+    def between(self, low, high):
+        return mpf(low) + (mpf(high) - mpf(low)) * mpf(self.generator.getrandbits(170)) / mpf(2) ** 170
+
+
+SAMPLERS = {PrimeField: FieldSampler, Decimals: DecimalSampler}
+
+
+def check(derivation, points=POINTS, seed=0):
+    """A Witness for every step and the result of a derivation."""
+    with mp.workdps(DIGITS):
+        try:
+            return _check_in(PrimeField, derivation, points, seed)
+        except NotRationalError:
+            pass
+        try:
+            return _check_in(Decimals, derivation, points, seed)
+        except DerivationError as error:
+            return Witness("exact", None, note=str(error))
+
+
+def _check_in(field, derivation, points, seed):
+    worst, failed, bound = mpf(0), "", 0.0
+    for point in range(points):
+        for claim, left, right in _claims(derivation, field, f"{seed}/{point}"):
+            error = _difference(left, right, field)
+            worst = max(worst, error)
+            if not error < (TOLERANCE if field is Decimals else mpf(1) / 2):
+                failed = failed or claim
+    if field is PrimeField:
+        sizes = {s: 5 for v in derivation.variables if is_matrix(v) for d in v.shape for s in d.free_symbols}
+        bound = sum(
+            (min(1.0, (degree(step.before, sizes) + degree(step.after, sizes)) / PRIME)) ** points
+            for step in derivation.steps
+        )
+    return Witness(
+        f"exact ({field.name})",
+        not failed,
+        points,
+        float(worst),
+        bound if field is PrimeField else None,
+        failed,
+    )
+
+
+# ------------------------------------------------------------------------------------- points
+
+
+def _claims(derivation, field, seed):
+    """(name, left, right) of every equality at one random point inside the domain."""
+    reason = None
+    for attempt in range(ATTEMPTS):
+        try:
+            return list(_claims_at(derivation, field, f"{seed}/{attempt}"))
+        except DomainError as error:
+            reason = error
+    raise DerivationError(f"no point inside the domain in {ATTEMPTS} attempts: {reason}")
+
+
+def _claims_at(derivation, field, seed):
+    sampler = SAMPLERS[field](seed)
+    defined = {symbol for symbol, _ in derivation.definitions}
+    variables = [v for v in derivation.variables if v not in defined]
+    sizes = sizes_for(variables, sampler.generator)
+    point = {v: _value(v, sampler, sizes) for v in variables}
+    integers = dict(sizes)
+    for v in variables:
+        if not is_matrix(v) and "integer" in properties_of(v):
+            integers[v] = point[v] = sampler.scalar({"integer"})
+    point = {v: _lift(x, field) for v, x in point.items()}
+    directions = {v: _direction(x, sampler) for v, x in point.items()}
+    losses = {name: _loss(sampler) for name in _loss_names(derivation.expression)}
+
+    def evaluator(*seeds):
+        values = dict(point)
+        for v in seeds:
+            values[v] = _seeded(values[v], directions[v])
+        return Evaluator(field, values, integers, losses, derivation.definitions)
+
+    yield from _step_claims(derivation, evaluator)
+    yield _result_claim(derivation, evaluator)
+
+
+def _value(variable, sampler, sizes):
+    if is_matrix(variable):
+        return sampler.matrix(variable, sizes)
+    return sampler.scalar(properties_of(variable))
+
+
+def _lift(value, field):
+    if isinstance(value, list):
+        return [[_lift(x, field) for x in row] for row in value]
+    return field.number(value) if isinstance(value, int) else value
+
+
+def _direction(value, sampler):
+    return [[sampler.generic() for _ in row] for row in value] if isinstance(value, list) else sampler.generic()
+
+
+def _seeded(value, direction):
+    if isinstance(value, list):
+        return [[_seeded(x, y) for x, y in zip(r, s)] for r, s in zip(value, direction)]
+    zero = direction * 0
+    return Dual(value, Dual(direction, zero) if isinstance(value, Dual) else direction)
+
+
+def _loss_names(expression):
+    return sorted({str(e.args[0]) for e in expression.atoms(Loss, LossGradient)})
+
+
+def _loss(sampler):
+    """A random smooth function of the entries: u + u v + v^3 for two random linear forms u, v."""
+    seed = sampler.generator.random()
+
+    def polynomial(rows):
+        coefficients = random.Random(seed)
+        u = v = 0
+        for row in rows:
+            for x in row:
+                u = u + x * coefficients.randrange(1, 9)
+                v = v + x * coefficients.randrange(1, 9)
+        return u + u * v + v * v * v
+
+    return polynomial
+
+
+# ------------------------------------------------------------------------------------- claims
+
+# How the two sides of a step that reads a derivative off are to be compared.
+READ_OFF = {rules.GRADIENT, rules.JACOBIAN, rules.DERIVATIVE}
+TRANSPOSED = {rules.DENOMINATOR, rules.NUMERATOR}
+
+
+def _step_claims(derivation, evaluator):
+    orders = iter(derivation.wrt_all)
+    variable, values = None, evaluator()
+    for number, step in enumerate(derivation.steps, 1):
+        if _opens(step):
+            variable = next(orders)
+            values = evaluator(variable)
+        name = f"step {number} ({step.rule.name})"
+        left = values(step.before)
+        if step.rule in READ_OFF:
+            yield name, left, _applied(step.after, values, variable)
+        elif step.rule in TRANSPOSED:
+            yield name, left, values(Transpose(step.after)) if is_matrix(step.after) else values(step.after)
+        else:
+            yield name, left, values(step.after)
+
+
+def _opens(step):
+    """Whether a step starts a new differentiation."""
+    return step.before == differential_of(step.before.args[0]) if step.before.args else False
+
+
+def _applied(derivative, values, variable):
+    """The derivative applied to dX: tr(G' dX), J dx or Y' ds."""
+    change = values(differential_of(variable))
+    rows = values(derivative)
+    if not isinstance(change, list):
+        return [[x * change for x in row] for row in rows] if isinstance(rows, list) else rows * change
+    if len(rows) == len(change) and len(rows[0]) == len(change[0]):
+        return values.total(x * y for r, s in zip(rows, change) for x, y in zip(r, s))
+    return [[values.total(x * y[0] for x, y in zip(row, change))] for row in rows]
+
+
+def _slope(value):
+    if isinstance(value, list):
+        return [[_slope(x) for x in row] for row in value]
+    return value.slope if isinstance(value, Dual) else value * 0
+
+
+def _result_claim(derivation, evaluator):
+    """The result against the definition of the derivative of the expression itself."""
+    plainly = evaluator()
+    if not derivation.wrt_all:
+        return "result", plainly(derivation.expression), plainly(derivation.result)
+    if derivation.layout == "hessian":
+        x, z = derivation.wrt_all
+        twice = _slope(_slope(evaluator(x, z)(derivation.expression)))
+        directions = [_rows_of(_slope(evaluator(v)(v))) for v in (x, z)]
+        hessian = _rows_of(plainly(derivation.result))
+        form = plainly.total(
+            u * h * w for (u,), row in zip(directions[0], hessian) for h, (w,) in zip(row, directions[1])
+        )
+        return "result", twice, form
+    (variable,) = derivation.wrt_all
+    values = evaluator(variable)
+    result = derivation.result
+    if derivation.layout == "numerator" and not is_matrix(derivation.expression):
+        result = Transpose(result)
+    if derivation.layout == "denominator":
+        result = Transpose(result)
+    return "result", _slope(values(derivation.expression)), _slope_parts(_applied(result, values, variable))
+
+
+def _slope_parts(value):
+    """Drop the infinitesimal parts: differentials were lifted to dual numbers."""
+    if isinstance(value, list):
+        return [[_slope_parts(x) for x in row] for row in value]
+    return value.value if isinstance(value, Dual) else value
+
+
+def _rows_of(value):
+    return value if isinstance(value, list) else [[value]]
+
+
+def _difference(left, right, field):
+    """The largest entrywise error relative to the largest entry; in the field 0 or 1."""
+    left, right = _rows_of(left), _rows_of(right)
+    if (len(left), len(left[0])) != (len(right), len(right[0])):
+        return mpf("inf")
+    pairs = [(plain(x), plain(y)) for r, s in zip(left, right) for x, y in zip(r, s)]
+    if field is PrimeField:
+        return mpf(int(any(not (x - y) == 0 for x, y in pairs)))
+    scale = max([abs(v) for pair in pairs for v in pair] + [mpf(10) ** -20])
+    return max(abs(x - y) for x, y in pairs) / scale
+
+
