@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Basic
 
-from derivations.notation import code, latex, text
+from derivations.notation import code, latex, lines, text
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,8 @@ class Rule:
     """A row of a table.
 
     `name` stands beside a line of a derivation, `statement` is the mathematics in LaTeX.
-    A minor rule is never worth a line of its own: it is merged into its neighbour's line.
+    A minor rule is never worth a line of its own: it is merged into its neighbour's line. The role
+    of a rule that reads a derivative off says which derivative: see `rules.py`, "read-off".
     """
 
     head: type | tuple | None
@@ -23,6 +24,7 @@ class Rule:
     when: Callable | None = None
     source: str = "Magnus & Neudecker (2019), Matrix Differential Calculus, 3rd ed., ch. 8"
     minor: bool = False
+    role: str = ""
 
     def __repr__(self):
         return f"Rule({self.name!r})"
@@ -73,10 +75,10 @@ class Derivation:
 
     def to_latex(self, name="f", steps=True):
         """The whole derivation in LaTeX, or with steps=False the result alone."""
-        return latex.derivation(self, name) if steps else latex.write(self.result)
+        return lines.derivation(self, name) if steps else latex.write(self.result)
 
     def _repr_latex_(self):
-        return latex.derivation(self, "f")
+        return lines.derivation(self)
 
     def to_code(self, library="numpy"):
         """Source of a function of the variables that computes the result."""

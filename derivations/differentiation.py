@@ -132,6 +132,8 @@ def _open_scale(coefficient, factor, matrix, pair, moves):
 def free_scalar(df, target):
     """Steps that bring a scalar differential into the form tr(G' dX), and G before collecting."""
     moves = partial(depends, variable=target)
+    # Among vectors there is no trace to turn: a scalar equals its transpose.
+    table = rules.TRACE_MOVES if not is_vector(target) else rules.INNER_MOVES
 
     def settle(state):
         coefficient, gradient, inside = state
@@ -150,8 +152,8 @@ def free_scalar(df, target):
     ]
     links = []
     while open_states := [s for s in states if s[2] != target]:
-        name = _move(rules.TRACE_MOVES, open_states[0][2]).name
-        rule, states = _advance(states, target, name, rules.TRACE_MOVES, moves, settle)
+        name = _move(table, open_states[0][2]).name
+        rule, states = _advance(states, target, name, table, moves, settle)
         links.append((rule, shown(states)))
     return chain(df, *links), add(*(multiply(c, g) for c, g, _ in states))
 

@@ -100,10 +100,10 @@ DEFINITIONS = {
 }
 
 CONVENTIONS = {
-    relu: "relu'(0) = 0",
-    step: "step'(0) = 0",
-    Abs: "the derivative of |u| at 0 is 0",
-    sign: "sign'(0) = 0",
+    relu: "ReLU'(0) = 0",
+    step: "the step has slope 0",
+    Abs: "the slope of |u| at 0 is 0",
+    sign: "the sign has slope 0",
     Max: "where the arguments of max are equal, the first one counts",
     Min: "where the arguments of min are equal, the first one counts",
 }

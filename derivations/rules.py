@@ -3,6 +3,8 @@
 A differential row is `apply(e, d)`, with `d` the differential of a part (zero for constants).
 """
 
+from dataclasses import replace
+
 from sympy import Add, Derivative, Dummy, Expr, Mul, Pow, Symbol, log
 
 from derivations.derivation import Rule
@@ -279,10 +281,10 @@ SCALAR_DIFFERENTIALS = (
 
 TRACE = Rule(
     None,
-    "cyclic property, transpose",
+    "trace: cyclic, transpose",
     r"\operatorname{tr}(AB) = \operatorname{tr}(BA),\ \operatorname{tr}(A^\top) = \operatorname{tr}A",
 )
-SCALAR_TRANSPOSE = Rule(None, "a scalar is its own transpose", r"a^\top b = b^\top a")
+SCALAR_TRANSPOSE = Rule(None, "a scalar equals its transpose", r"a^\top b = b^\top a")
 
 
 def _free_product(gradient, product, moves):
@@ -302,22 +304,28 @@ TRACE_MOVES = (
     Rule(Transpose, TRACE.name, r"\operatorname{tr}(G^\top dU^\top) = \operatorname{tr}(G\,dU)", lambda g, u, _: (Transpose(g), u.args[0])),
     Rule(
         Hadamard,
-        "Hadamard product under the trace",
+        "Hadamard factor moves across",
         r"\operatorname{tr}(G^\top(A\odot dU)) = \operatorname{tr}((G\odot A)^\top dU)",
         _free_hadamard,
     ),
     Rule(
         Diag,
-        "diagonal under the trace",
+        "diagonal moves across",
         r"\operatorname{tr}(G^\top\operatorname{diag}du) = \operatorname{diag}(G)^\top du",
         lambda g, u, _: (DiagonalOf(g), u.args[0]),
     ),
     Rule(
         DiagonalOf,
-        "diagonal under the trace",
+        "diagonal moves across",
         r"g^\top\operatorname{diag}(dU) = \operatorname{tr}(\operatorname{diag}(g)\,dU)",
         lambda g, u, _: (Diag(g), u.args[0]),
     ),
+)
+
+# The same moves where dX is a vector.
+INNER_MOVES = tuple(
+    replace(rule, name=SCALAR_TRANSPOSE.name, statement=SCALAR_TRANSPOSE.statement) if rule.name == TRACE.name else rule
+    for rule in TRACE_MOVES
 )
 
 
@@ -349,9 +357,9 @@ OUTER = Rule(None, "scalar times vector", r"(g^\top dx)\,v = v g^\top dx")
 
 COLLECT = Rule(None, "collect terms", r"\operatorname{tr}(A^\top dX) + \operatorname{tr}(B^\top dX) = \operatorname{tr}((A + B)^\top dX)")
 LINEARITY = Rule(None, "linearity", r"d(A U B + C) = A\,dU\,B")
-GRADIENT = Rule(None, "read off the gradient", r"df = \operatorname{tr}(G^\top dX) \Rightarrow \partial f/\partial X = G")
-JACOBIAN = Rule(None, "read off the Jacobian", r"dy = J\,dx \Rightarrow \partial y_i/\partial x_j = J_{ij}")
-DENOMINATOR = Rule(None, "denominator layout: transpose", r"(\partial y/\partial x)_{ij} = \partial y_j/\partial x_i")
-DERIVATIVE = Rule(None, "read off the derivative", r"dY = Y'\,ds \Rightarrow \partial Y/\partial s = Y'")
-NUMERATOR = Rule(None, "numerator layout: transpose", r"(\partial f/\partial x)_{1j} = \partial f/\partial x_j")
+GRADIENT = Rule(None, "read off the gradient", r"df = \operatorname{tr}(G^\top dX) \Rightarrow \partial f/\partial X = G", role="gradient")
+JACOBIAN = Rule(None, "read off the Jacobian", r"dy = J\,dx \Rightarrow \partial y_i/\partial x_j = J_{ij}", role="jacobian")
+DENOMINATOR = Rule(None, "denominator layout: transpose", r"(\partial y/\partial x)_{ij} = \partial y_j/\partial x_i", role="denominator")
+DERIVATIVE = Rule(None, "read off the derivative", r"dY = Y'\,ds \Rightarrow \partial Y/\partial s = Y'", role="derivative")
+NUMERATOR = Rule(None, "numerator layout: transpose", r"(\partial f/\partial x)_{1j} = \partial f/\partial x_j", role="numerator")
 CONSTANT = Rule(None, "constant", r"dC = 0")

@@ -157,9 +157,26 @@ def tidy(e):
         candidates.append(expand(hidden))
     if hidden.is_Add and any(p.exp.is_negative for p in hidden.atoms(Pow)):
         fraction = cancel(together(hidden))
-        candidates += [fraction, factor(fraction)]
+        candidates += [_usual_signs(factor(fraction)), fraction]
     best = min(candidates, key=lambda c: (count_ops(c), candidates.index(c)))
     return best.xreplace(back) if best != hidden else None
+
+
+def _usual_signs(fraction):
+    """(y - x) / (x (x - 1)) as (x - y) / (x (1 - x)): no sum starts with a negative number."""
+    if not isinstance(fraction, Mul):
+        return fraction
+    sign, factors = S.One, []
+    for f in fraction.args:
+        base, exponent = f.as_base_exp()
+        if isinstance(base, Add) and exponent.is_Integer and base.as_coeff_Add()[0].is_negative:
+            base, sign = -base, sign * S.NegativeOne**exponent
+        factors.append(Pow(base, exponent))
+    if sign == -1:
+        sums = [i for i, f in enumerate(factors) if isinstance(f, Add) and f.as_coeff_Add()[0] == 0]
+        if sums:
+            factors[sums[0]], sign = -factors[sums[0]], S.One
+    return Mul(sign, *factors)
 
 
 def _transpose_cost(e):
@@ -220,6 +237,14 @@ def sum_of_probabilities(e):
     return None
 
 
+def distribute_sum(e):
+    """1'(A + B) = 1'A + 1'B, where that is shorter."""
+    scalars_and_cores = [split_scale(t) for t in e.args[0].args] if isinstance(e.args[0], Sum) else []
+    if not scalars_and_cores:
+        return None
+    return _shorter(Add(*(s * EntrySum(core) for s, core in scalars_and_cores)), e)
+
+
 COLLECTING = (
     Rule(Sum, "cancel terms", r"AU + BU - BU = AU", cancel_terms, source=ALGEBRA),
     Rule(Sum, "collect factors", r"AU + BU = (A + B)U", collect_factors, source=ALGEBRA),
@@ -237,6 +262,7 @@ IDENTITIES = COLLECTING + (
         diagonal_times_vector,
         source=ALGEBRA,
     ),
+    Rule(EntrySum, "sum of entries", r"\mathbf1^\top(A + B) = \mathbf1^\top A + \mathbf1^\top B", distribute_sum, source=ALGEBRA),
     Rule(
         EntrySum,
         "probabilities sum to one",

@@ -1,0 +1,407 @@
+"""LaTeX out: expressions, and whole derivations as aligned lines with their rules at the side."""
+
+import sympy
+from sympy import Add, Mul, Pow, S, Symbol
+
+from derivations.errors import UnsupportedError
+from derivations.expressions import (
+    SLOTS,
+    Apply,
+    Diag,
+    DiagonalOf,
+    EntrySum,
+    Hadamard,
+    Identity,
+    Inner,
+    Inverse,
+    LossGradient,
+    MatrixDifferential,
+    MatrixNode,
+    Ones,
+    Power,
+    Product,
+    Scale,
+    Softmax,
+    Sum,
+    Transpose,
+    Variable,
+    Zero,
+    is_matrix,
+    is_vector,
+    split_elementwise_power,
+    split_power,
+)
+from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, step
+from derivations.notation.names import typeset
+from derivations.notation.text import is_denominator, is_negative, is_reciprocal, reciprocal
+from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, ScalarDifferential, Trace
+
+SUM, TERM, POWER, ATOM = range(4)
+
+# Where a long line may be broken: before a + or - that stands outside braces.
+BREAK = "\0"
+
+FUNCTIONS = {
+    sympy.exp: r"\exp",
+    sympy.log: r"\log",
+    sympy.sin: r"\sin",
+    sympy.cos: r"\cos",
+    sympy.tan: r"\tan",
+    sympy.asin: r"\arcsin",
+    sympy.acos: r"\arccos",
+    sympy.atan: r"\arctan",
+    sympy.sinh: r"\sinh",
+    sympy.cosh: r"\cosh",
+    sympy.tanh: r"\tanh",
+    sympy.sign: r"\operatorname{sign}",
+    sympy.erf: r"\operatorname{erf}",
+    relu: r"\operatorname{ReLU}",
+    sigmoid: r"\sigma",
+    softplus: r"\operatorname{softplus}",
+    normcdf: r"\Phi",
+    normpdf: r"\varphi",
+}
+OPERATORS = {
+    Trace: r"\operatorname{tr}",
+    Diag: r"\operatorname{diag}",
+    DiagonalOf: r"\operatorname{diag}",
+    LogSumExp: r"\operatorname{logsumexp}",
+    Softmax: r"\operatorname{softmax}",
+}
+
+
+def write(expression):
+    """The LaTeX of an expression."""
+    return form(expression)[1].replace(BREAK, "")
+
+
+def form(e, level=None):
+    """(precedence, LaTeX) of any node."""
+    kind = type(e)
+    if kind in OPERATORS:
+        return ATOM, OPERATORS[kind] + parens(at(e.args[0]))
+    if kind in FUNCTIONS:
+        return TERM if _is_short(e.args[0]) else ATOM, _call(FUNCTIONS[kind], e.args[0])
+    if kind in FORMS:
+        return FORMS[kind](e)
+    if e.is_Number:
+        return _number(e)
+    if e in CONSTANTS:
+        return ATOM, CONSTANTS[e]
+    raise UnsupportedError(f"no LaTeX for {kind.__name__}")
+
+
+CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
+
+
+def at(e, level=SUM):
+    """The LaTeX of a part, in parentheses where its place needs them."""
+    own, text = form(e)
+    return text if own >= level else parens(text)
+
+
+def parens(text):
+    tall = any(t in text for t in (r"\frac", r"\sum", r"\dfrac", r"\Bigl"))
+    return rf"\Bigl({text}\Bigr)" if tall else rf"\bigl({text}\bigr)" if r"\bigl" in text or "(" in text else f"({text})"
+
+
+def group(text):
+    """A part between braces: no line is broken inside."""
+    return "{" + text.replace(BREAK, "") + "}"
+
+
+def _number(e):
+    if e.is_Integer:
+        return (ATOM if e >= 0 else SUM), str(e)
+    if e.is_Rational:
+        return (TERM if e > 0 else SUM), ("-" if e < 0 else "") + rf"\tfrac{{{abs(e.p)}}}{{{e.q}}}"
+    return (ATOM if e >= 0 else SUM), f"{float(e):g}"
+
+
+def _is_short(e):
+    """Whether a function may be applied to it without parentheses: log x, log det X."""
+    return isinstance(e, (Symbol, Variable))
+
+
+def _call(function, argument):
+    if _is_short(argument) and function in (r"\log", r"\sin", r"\cos", r"\exp", r"\tanh"):
+        return f"{function} {at(argument)}"
+    return function + parens(at(argument))
+
+
+# ------------------------------------------------------------------------------------- scalars
+
+
+def _symbol(e):
+    return ATOM, typeset(e.name)
+
+
+def _sum(e):
+    # Matrix sums keep the order in which they were written; SymPy's are put in order, short terms first.
+    terms = sorted(e.args, key=is_negative if isinstance(e, Sum) else lambda t: (is_negative(t), len(at(t)), at(t)))
+    text = at(terms[0]) if is_negative(terms[0]) else at(terms[0], TERM)
+    for t in terms[1:]:
+        text += f"{BREAK} - {at(-t, TERM)}" if is_negative(t) else f"{BREAK} + {at(t, TERM)}"
+    return SUM, text
+
+
+def _mul(e):
+    if is_negative(e):
+        return SUM, f"-{at(-e, TERM)}"
+    above, below = _fraction(e)
+    if not below:
+        return TERM, _juxtapose(above)
+    if len(below) == 1 and below[0].is_Integer and len(above) > (1 if above[0].is_Integer else 0):
+        number = above.pop(0) if above[0].is_Integer else S.One
+        return TERM, rf"\tfrac{{{number}}}{{{below[0]}}}" + _juxtapose(above)
+    return TERM, r"\frac" + group(_juxtapose(above)) + group(_juxtapose(below))
+
+
+def _fraction(e):
+    """The factors of a scalar above and below the fraction bar."""
+    factors = Mul.make_args(e)
+    above = [f for f in factors if not is_denominator(f) and not f.is_Rational]
+    below = [1 / f for f in factors if is_denominator(f)]
+    number = Mul(*(f for f in factors if f.is_Rational))
+    above = ([S(number.p)] if number.p != 1 else []) + above
+    below = ([S(number.q)] if number.q != 1 else []) + below
+    return above, below
+
+
+def _rank(f):
+    """The order of factors in a product: numbers, symbols, functions, matrix scalars, differentials."""
+    if f.is_number:
+        return 0
+    if isinstance(f, ScalarDifferential) or f.has(MatrixDifferential, ScalarDifferential):
+        return 5
+    if isinstance(f, Symbol) or (isinstance(f, Pow) and isinstance(f.base, Symbol)):
+        return 1
+    return 2 if isinstance(f, Add) else 4 if isinstance(f, (Inner, EntrySum)) else 3
+
+
+def _juxtapose(factors):
+    factors = sorted(factors, key=_rank)
+    if not factors:
+        return "1"
+    if len(factors) == 1:
+        return at(factors[0])
+    texts = []
+    for i, f in enumerate(factors):
+        last = i == len(factors) - 1
+        loose = isinstance(f, (Inner, EntrySum)) and not (last and all(_rank(g) < 2 for g in factors[:-1]))
+        bare = not last and type(f) in FUNCTIONS and _is_short(f.args[0])
+        texts.append(parens(at(f)) if loose or bare else at(f, TERM))
+    return _join(texts)
+
+
+def _join(texts):
+    """Juxtaposition, with a thin space before a differential and a dot between numbers."""
+    joined = texts[0]
+    for t in texts[1:]:
+        if t[0].isdigit():
+            joined += r"\cdot "
+        elif t.startswith((r"\mathrm{d}", r"\log", r"\sin", r"\cos", r"\exp", r"\tanh", r"\operatorname")):
+            joined += r"\,"
+        elif joined[-1].isalpha() and t[0].isalpha():
+            joined += " "
+        joined += t
+    return joined
+
+
+def _pow(e):
+    base, exponent = e.args
+    if exponent == S.Half:
+        return ATOM, r"\sqrt" + group(at(base))
+    if is_denominator(e):
+        return TERM, r"\frac{1}" + group(at(1 / e))
+    if type(base) in FUNCTIONS and not _is_short(base.args[0]):
+        return POWER, at(base) + "^" + group(at(exponent))
+    if isinstance(base, Norm):
+        return POWER, at(base).replace(r"_{F}", "") + ("_{F}" if "_{F}" in at(base) else "") + "^" + group(at(exponent))
+    return POWER, at(base, ATOM) + "^" + group(at(exponent))
+
+
+def _step(e):
+    return ATOM, rf"\mathbf{{1}}[{at(e.args[0])} > 0]"
+
+
+def _absolute(e):
+    return ATOM, rf"\lvert {at(e.args[0])}\rvert"
+
+
+def _floor(e):
+    return ATOM, rf"\left\lfloor {at(e.args[0])}\right\rfloor".replace(BREAK, "")
+
+
+def _ceiling(e):
+    return ATOM, rf"\left\lceil {at(e.args[0])}\right\rceil".replace(BREAK, "")
+
+
+def _norm(e):
+    text = rf"\lVert {at(e.args[0])}\rVert"
+    return ATOM, text if is_vector(e.args[0]) else text + "_{F}"
+
+
+def _det(e):
+    inside = e.args[0]
+    return ATOM, r"\det" + (at(inside) if isinstance(inside, Variable) else parens(at(inside)))
+
+
+def _log_det(e):
+    inside = e.args[0]
+    return TERM, r"\log\det" + (at(inside) if isinstance(inside, Variable) else parens(at(inside)))
+
+
+def _entry_sum(e):
+    inside = e.args[0]
+    text = r"\mathbf{1}^{\top}" + (r"\," if isinstance(inside, Apply) else "") + at(inside, TERM)
+    return TERM, text if is_vector(inside) else text + r"\mathbf{1}"
+
+
+def _loss(e):
+    return ATOM, f"{typeset(str(e.args[0]))}({at(e.args[1])})"
+
+
+# ------------------------------------------------------------------------------------ matrices
+
+
+def _variable(e):
+    return ATOM, typeset(e.name, bold=True)
+
+
+def _ones(e):
+    return (ATOM, r"\mathbf{1}") if 1 in e.shape and e.shape[1] == 1 else (
+        (POWER, r"\mathbf{1}^{\top}") if e.shape[0] == 1 else (TERM, r"\mathbf{1}\mathbf{1}^{\top}")
+    )
+
+
+def _scale(e):
+    scalar, matrix = e.args
+    if is_negative(scalar):
+        return SUM, f"-{at(Scale(-scalar, matrix), TERM)}"
+    above, below = _fraction(scalar)
+    if not below:
+        return TERM, _coefficient(above) + _thin(matrix) + at(matrix, TERM)
+    small = all(f.is_Integer for f in above + below)
+    if small and len(above) <= 1 and len(below) == 1:
+        return TERM, r"\tfrac" + group(_juxtapose(above)) + group(_juxtapose(below)) + at(matrix, TERM)
+    if any(f.has(MatrixNode) for f in below) and not (matrix.has(Sum) and len(write(matrix)) > 60):
+        top = at(Scale(Mul(*above), matrix))
+        return TERM, r"\frac" + group(top) + group(_juxtapose(below))
+    return TERM, r"\frac" + group(_juxtapose(above)) + group(_juxtapose(below)) + at(matrix, TERM)
+
+
+def _coefficient(factors):
+    texts = [parens(at(f)) if isinstance(f, (Inner, EntrySum)) else at(f, TERM) for f in sorted(factors, key=_rank)]
+    return _join(texts) if texts else ""
+
+
+def _thin(matrix):
+    return r"\," if isinstance(matrix, (MatrixDifferential, Diag, DiagonalOf, Softmax)) else ""
+
+
+def _product(e):
+    return TERM, _spaced(e.args)
+
+
+def _spaced(factors):
+    """Factors side by side, with thin spaces around differentials and before functions."""
+    text, previous = "", None
+    for f in factors:
+        thin = previous is not None and (
+            isinstance(f, MatrixDifferential | Diag | DiagonalOf | Apply) or isinstance(previous, MatrixDifferential)
+        )
+        text += (r"\," if thin else "") + at(f, POWER)
+        previous = f
+    return text
+
+
+def _transpose(e):
+    inside = e.args[0]
+    if isinstance(inside, Inverse):
+        return POWER, at(inside.args[0], ATOM) + r"^{-\top}"
+    if isinstance(inside, MatrixDifferential):
+        return POWER, rf"({at(inside)})^{{\top}}"
+    return POWER, at(inside, ATOM) + r"^{\top}"
+
+
+def _inverse(e):
+    return POWER, at(e.args[0], ATOM) + "^{-1}"
+
+
+def _power(e):
+    base, exponent = split_power(e)
+    return POWER, at(base, ATOM) + "^" + group(at(exponent))
+
+
+def _apply(e):
+    function, matrices = e.args[0], e.args[1:]
+    base, exponent = split_elementwise_power(e)
+    if base != e:
+        if exponent == S.Half:
+            return ATOM, r"\sqrt" + group(at(base))
+        return (TERM, rf"\mathbf{{1}}\oslash {at(reciprocal(e), POWER)}") if is_reciprocal(e) else (
+            POWER, at(base, ATOM) + r"^{\odot " + write(exponent) + "}"
+        )
+    inside = {s: m for s, m in zip(SLOTS, matrices, strict=False)}
+    arguments = [inside.get(a, a) for a in function.args]
+    if isinstance(function, step):
+        return ATOM, rf"\mathbf{{1}}[{at(arguments[0])} > 0]"
+    if isinstance(function, sympy.Abs):
+        return ATOM, rf"\lvert {at(arguments[0])}\rvert"
+    if type(function) not in FUNCTIONS:
+        raise UnsupportedError(f"no LaTeX for the elementwise function {function}")
+    return ATOM, FUNCTIONS[type(function)] + parens(", ".join(at(a) for a in arguments))
+
+
+def _hadamard(e):
+    above = [f for f in e.args if not is_reciprocal(f)]
+    below = [reciprocal(f) for f in e.args if is_reciprocal(f)]
+    text = r" \odot ".join(at(f, TERM) for f in above) or r"\mathbf{1}"
+    return SUM if len(e.args) > 1 else TERM, text + "".join(rf" \oslash {at(f, POWER)}" for f in below)
+
+
+def _differential(e):
+    inside = e.args[0]
+    atom = isinstance(inside, (Variable, Symbol))
+    return POWER, r"\mathrm{d}" + (at(inside) if atom else parens(at(inside)))
+
+
+def _loss_gradient(e):
+    name, argument = typeset(str(e.args[0])), e.args[1]
+    if isinstance(argument, (Variable, Symbol)):
+        return POWER, rf"\frac{{\partial {name}}}{{\partial {at(argument)}}}"
+    return POWER, rf"\nabla {name}" + parens(at(argument))
+
+
+FORMS = {
+    Symbol: _symbol,
+    Add: _sum,
+    Mul: _mul,
+    Pow: _pow,
+    step: _step,
+    sympy.Abs: _absolute,
+    sympy.floor: _floor,
+    sympy.ceiling: _ceiling,
+    Norm: _norm,
+    Det: _det,
+    LogDet: _log_det,
+    EntrySum: _entry_sum,
+    Loss: _loss,
+    Inner: _product,
+    Variable: _variable,
+    Identity: lambda e: (ATOM, r"\mathbf{I}"),
+    Zero: lambda e: (ATOM, r"\mathbf{0}"),
+    Ones: _ones,
+    Scale: _scale,
+    Sum: _sum,
+    Product: _product,
+    Transpose: _transpose,
+    Inverse: _inverse,
+    Power: _power,
+    Apply: _apply,
+    Hadamard: _hadamard,
+    MatrixDifferential: _differential,
+    ScalarDifferential: _differential,
+    LossGradient: _loss_gradient,
+}
