@@ -2,19 +2,35 @@
 
 from sympy import Basic, Dummy, Symbol
 
+from derivations.abbreviations import abbreviate
 from derivations.differentiation import differentiate
 from derivations.errors import DerivationError, ShapeError, UnsupportedError
 from derivations.expressions import Variable
-from derivations.notation import inference, text
+from derivations.notation import inference, syntax, text
 
 
-def read(expression, variables=None):
-    """An expression in the text notation as (tree, variables by name)."""
-    reading = inference.infer(expression, text.parse(expression), variables)
-    return reading
+def read(expression, variables=None, definitions=None):
+    """Text as a Reading, and the definitions as (symbol, expression) pairs.
+
+    definitions: name -> text, or (text, property, …); a definition may use the names before it, and the
+    expression may use them all.
+    """
+    trees, properties = {}, {}
+    for name, defined in (definitions or {}).items():
+        if name in (variables or {}):
+            raise DerivationError(f"{name} is both declared as a variable and defined")
+        source, *properties[name] = (defined,) if isinstance(defined, str) else defined
+        trees[name] = syntax.expand(text.parse(source), trees)
+    reading = inference.infer(expression, syntax.expand(text.parse(expression), trees), variables)
+    declared = {n: inference.known(v) for n, v in reading.variables.items()}
+    pairs = []
+    for name, tree in trees.items():
+        meant = inference.infer(name, tree, declared).expression
+        pairs.append((inference.symbol_for(name, meant, properties[name]), abbreviate(meant, pairs)))
+    return reading, tuple(pairs)
 
 
-def derive(expression, wrt, *, variables=None, order=1, layout="denominator", structure=None):
+def derive(expression, wrt, *, variables=None, order=1, layout="denominator", structure=None, definitions=None):
     """Derive the gradient, Jacobian or Hessian of an expression, step by step.
 
     expression: text such as "x'*A*y", or an expression tree.
@@ -24,6 +40,7 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
     order: 1, or 2 for the Hessian of a scalar.
     layout: "denominator" (a gradient has the shape of the variable; of a vector y by a vector x,
         [i, j] = dy_j/dx_i) or "numerator" (its transpose).
+    definitions: name -> text, abbreviations that the expression may use and that the lines will.
 
     Raises ParseError, ShapeError, NoRuleError or UnsupportedError, all of them DerivationError.
     """
@@ -39,15 +56,16 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
     if len(pair) != order:
         raise DerivationError(f"wrt has {len(pair)} variables, but the order is {order}")
     if isinstance(expression, str):
-        reading = read(expression, variables)
+        reading, defined = read(expression, variables, definitions)
         tree, by_name = reading.expression, reading.variables
     elif isinstance(expression, Basic):
-        tree, by_name = expression, {_name(v): v for v in tree_variables(expression)}
-        reading = None
+        if variables or definitions:
+            raise DerivationError("variables and definitions go with text; a tree holds its own")
+        tree, by_name, defined = expression, {v.name: v for v in tree_variables(expression)}, ()
     else:
         raise DerivationError(f"expected text or a SymPy expression, got {type(expression).__name__}")
     chosen = tuple(_find(v, by_name) for v in pair)
-    derivation = differentiate(tree, by_name.values(), chosen, layout)
+    derivation = differentiate(tree, by_name.values(), chosen, layout, defined)
     open_sizes = [s for s in derivation.result.free_symbols if isinstance(s, Dummy)]
     if open_sizes:
         raise ShapeError(
@@ -73,10 +91,6 @@ def tree_variables(expression):
 
     visit(expression)
     return list(found)
-
-
-def _name(variable):
-    return variable.name
 
 
 def _find(variable, by_name):

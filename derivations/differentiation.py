@@ -11,6 +11,7 @@ from functools import partial
 from sympy import Add, Mul, S, preorder_traversal
 
 from derivations import rules
+from derivations.abbreviations import abbreviate
 from derivations.derivation import Derivation, Rule, Step
 from derivations.errors import NoRuleError, UnsupportedError
 from derivations.expressions import (
@@ -46,8 +47,11 @@ def _zero_like(expression):
 # ------------------------------------------------------------------------- the differential
 
 
-def differential(expression, variable):
-    """Push d inward until only dX is left; give the steps from d(expression), one per line."""
+def differential(expression, variable, definitions=()):
+    """Push d inward until only dX is left; give the steps from d(expression), one per line.
+
+    Defined symbols take the place of their definitions as soon as these stand outside of every d.
+    """
     moves = partial(depends, variable=variable)
 
     def d(part):
@@ -75,7 +79,7 @@ def differential(expression, variable):
     def push_minor(e):
         while changes := {n: change for n, (rule, change) in waiting(e).items() if rule.minor}:
             e = e.xreplace(changes)
-        return e
+        return abbreviate(e, definitions)
 
     start = d(expression)
     steps, current = [], push_minor(start)
@@ -232,8 +236,8 @@ def _finish(read_off, before, result, *transposes):
     return chain(before, *links), simple
 
 
-def by_scalar(expression, variable):
-    steps, change = differential(expression, variable)
+def by_scalar(expression, variable, definitions):
+    steps, change = differential(expression, variable, definitions)
     ds = differential_of(variable)
     derivative = collect(change.xreplace({ds: S.One}))
     collected = multiply(ds, derivative)
@@ -242,8 +246,8 @@ def by_scalar(expression, variable):
     return steps + last, result
 
 
-def gradient(expression, variable, *transposes):
-    steps, change = differential(expression, variable)
+def gradient(expression, variable, definitions, *transposes):
+    steps, change = differential(expression, variable, definitions)
     moved, raw = free_scalar(change, differential_of(variable))
     collected = collect(raw)
     shown = rules.pairing(collected, differential_of(variable))
@@ -253,8 +257,8 @@ def gradient(expression, variable, *transposes):
     return steps + last, result
 
 
-def jacobian(expression, variable, *transposes):
-    steps, change = differential(expression, variable)
+def jacobian(expression, variable, definitions, *transposes):
+    steps, change = differential(expression, variable, definitions)
     moved, raw = free_vector(change, differential_of(variable))
     collected = collect(raw)
     shown = Product(collected, differential_of(variable))
@@ -269,25 +273,25 @@ def _constant(expression, shape):
     return (Step(rules.CONSTANT, differential_of(expression), _zero_like(expression)),), zero
 
 
-def _first_order(expression, variable, layout):
+def _first_order(expression, variable, layout, definitions):
     """(steps, result, name of the layout)."""
     rows, columns = shape_of(expression)
     numerator = layout == "numerator"
     if not is_matrix(variable):
         if not depends(expression, variable):
             return *_constant(expression, (rows, columns)), "gradient" if not is_matrix(expression) else "shape_of_output"
-        return *by_scalar(expression, variable), "shape_of_output" if is_matrix(expression) else "gradient"
+        return *by_scalar(expression, variable, definitions), "shape_of_output" if is_matrix(expression) else "gradient"
     if not is_matrix(expression):
         if not depends(expression, variable):
             shape = variable.shape[::-1] if numerator else variable.shape
             return *_constant(expression, shape), "gradient"
-        found = gradient(expression, variable, *([rules.NUMERATOR] if numerator else []))
+        found = gradient(expression, variable, definitions, *([rules.NUMERATOR] if numerator else []))
         return *found, "numerator" if numerator else "gradient"
     if is_vector(expression) and is_vector(variable):
         if not depends(expression, variable):
             shape = (rows, variable.shape[0]) if numerator else (variable.shape[0], rows)
             return *_constant(expression, shape), layout
-        return *jacobian(expression, variable, *([] if numerator else [rules.DENOMINATOR])), layout
+        return *jacobian(expression, variable, definitions, *([] if numerator else [rules.DENOMINATOR])), layout
     raise UnsupportedError(
         f"the derivative of a {rows}x{columns} expression by {variable} "
         f"({variable.shape[0]}x{variable.shape[1]}) needs the vec form, which is not carried yet; "
@@ -310,12 +314,16 @@ def conventions(expression):
 LAYOUTS = ("denominator", "numerator")
 
 
-def differentiate(expression, variables, wrt, layout="denominator"):
-    """The Derivation of an expression tree by the variables in the tuple `wrt`, one or two of them."""
+def differentiate(expression, variables, wrt, layout="denominator", definitions=()):
+    """The Derivation of an expression tree by the variables in the tuple `wrt`, one or two of them.
+
+    definitions: (symbol, expression) pairs; the lines write the symbols once every d is worked out.
+    """
     if layout not in LAYOUTS:
         raise UnsupportedError(f"layout {layout!r} is not known; expected one of {', '.join(LAYOUTS)}")
-    steps, result, name = _first_order(expression, wrt[0], layout if len(wrt) == 1 else "denominator")
-    found = Derivation(expression, tuple(variables), steps, result, name, wrt_all=tuple(wrt))
+    steps, result, name = _first_order(expression, wrt[0], layout if len(wrt) == 1 else "denominator", definitions)
+    variables = (*variables, *(symbol for symbol, _ in definitions))
+    found = Derivation(expression, variables, steps, result, name, tuple(wrt), tuple(definitions))
     found = found.with_conditions(*conventions(expression))
     if len(wrt) == 1:
         return found
@@ -328,5 +336,7 @@ def _second_order(first):
         raise UnsupportedError("order 2 is the Hessian of a scalar; the expression is not a scalar")
     if any(is_matrix(v) and not is_vector(v) for v in (x, z)):
         raise UnsupportedError("order 2 by a matrix needs the vec form, which is not carried yet")
-    steps, result, _ = _first_order(first.result, z, "numerator" if is_matrix(x) or is_matrix(z) else "denominator")
+    if first.definitions:
+        raise UnsupportedError("order 2 takes no definitions: a defined symbol would hide its variable")
+    steps, result, _ = _first_order(first.result, z, "numerator" if is_matrix(x) or is_matrix(z) else "denominator", ())
     return replace(first, steps=first.steps + steps, result=result, layout="hessian")

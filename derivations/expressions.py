@@ -498,8 +498,10 @@ class Apply(MatrixNode):
 
 def split_elementwise_power(factor):
     """A factor of a Hadamard product as (base, exponent)."""
-    if isinstance(factor, Apply) and isinstance(factor.args[0], Pow) and factor.args[0].base == SLOTS[0]:
-        return factor.args[1], factor.args[0].exp
+    if isinstance(factor, Apply) and len(factor.args) == 2 and isinstance(factor.args[0], Pow):
+        function, base = factor.args
+        # An elementary power of one slot is u^p or, with a scalar base, c^u.
+        return (base, function.exp) if function.base == SLOTS[0] else (factor, S.One)
     if isinstance(factor, Transpose):
         base, exponent = split_elementwise_power(factor.args[0])
         return Transpose(base), exponent

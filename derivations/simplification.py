@@ -4,7 +4,7 @@ Two tables. COLLECTING only regroups terms and is never worth a line; IDENTITIES
 reader wants to see named.
 """
 
-from sympy import Add, Dummy, Integer, Mul, Pow, S, cancel, count_ops, expand, factor, gcd, together
+from sympy import Add, Dummy, Integer, Mul, Pow, Rational, S, cancel, count_ops, expand, factor, gcd, together
 
 from derivations.derivation import Rule
 from derivations.expressions import (
@@ -132,16 +132,30 @@ def cancel_terms(e):
 
 
 def _hide_units(e):
-    """The scalar expression with symbols in place of matrix scalars, and the way back."""
+    """The scalar expression with symbols in place of matrix scalars and of roots, and the way back."""
     back, seen = {}, {}
 
+    def symbol_for(node):
+        symbol = Dummy("u", real=True, positive=node.is_positive or None)
+        back[symbol] = node
+        return symbol
+
+    # The root of a base: every power of the base, the first one too, is a power of one symbol.
+    roots = {p.base: p.exp.q for p in e.atoms(Pow) if p.exp.is_Rational and not p.exp.is_Integer}
+    roots = {base: (symbol_for(Pow(base, Rational(1, q))), q) for base, q in roots.items()}
+
     def hide(node):
-        if node not in seen:
-            if isinstance(node, (MatrixScalar, Inner, EntrySum)):
-                seen[node] = Dummy("u", real=True, positive=node.is_positive or None)
-                back[seen[node]] = node
-            else:
-                seen[node] = node.func(*(hide(a) for a in node.args)) if node.args else node
+        if node in seen:
+            return seen[node]
+        if isinstance(node, (MatrixScalar, Inner, EntrySum)):
+            seen[node] = symbol_for(node)
+        elif node in roots:
+            seen[node] = roots[node][0] ** roots[node][1]
+        elif isinstance(node, Pow) and node.base in roots and node.exp.is_Rational:
+            root, q = roots[node.base]
+            seen[node] = root ** (node.exp * q)
+        else:
+            seen[node] = node.func(*(hide(a) for a in node.args)) if node.args else node
         return seen[node]
 
     return hide(e), back
@@ -157,12 +171,12 @@ def tidy(e):
         candidates.append(expand(hidden))
     if hidden.is_Add and any(p.exp.is_negative for p in hidden.atoms(Pow)):
         fraction = cancel(together(hidden))
-        candidates += [_usual_signs(factor(fraction)), fraction]
+        candidates += [usual_signs(factor(fraction)), fraction]
     best = min(candidates, key=lambda c: (count_ops(c), candidates.index(c)))
     return best.xreplace(back) if best != hidden else None
 
 
-def _usual_signs(fraction):
+def usual_signs(fraction):
     """(y - x) / (x (x - 1)) as (x - y) / (x (1 - x)): no sum starts with a negative number."""
     if not isinstance(fraction, Mul):
         return fraction
@@ -245,12 +259,20 @@ def distribute_sum(e):
     return _shorter(Add(*(s * EntrySum(core) for s, core in scalars_and_cores)), e)
 
 
+def sum_of_centred(e):
+    """The entries of a centred vector add up to zero."""
+    core = e.args[0]
+    return S.Zero if isinstance(core, Variable) and "centred" in core.properties else None
+
+
 COLLECTING = (
     Rule(Sum, "cancel terms", r"AU + BU - BU = AU", cancel_terms, source=ALGEBRA),
     Rule(Sum, "collect factors", r"AU + BU = (A + B)U", collect_factors, source=ALGEBRA),
     Rule(Sum, "collect scalars", r"sA + sB = s(A + B)", collect_scalars, source=ALGEBRA),
     Rule(Add, SCALAR_TRANSPOSE.name, SCALAR_TRANSPOSE.statement, merge_transposed, source=ALGEBRA),
     Rule(Inner, SCALAR_TRANSPOSE.name, SCALAR_TRANSPOSE.statement, fewer_transposes, source=ALGEBRA),
+    Rule(EntrySum, "sum of entries", r"\mathbf1^\top(A + B) = \mathbf1^\top A + \mathbf1^\top B", distribute_sum, source=ALGEBRA),
+    Rule(EntrySum, "centred: the entries sum to zero", r"\mathbf1^\top\hat x = 0", sum_of_centred, source=ALGEBRA),
     Rule((Add, Mul), "scalar algebra", r"a(b + c) = ab + ac", tidy, source=ALGEBRA),
 )
 
@@ -262,7 +284,6 @@ IDENTITIES = COLLECTING + (
         diagonal_times_vector,
         source=ALGEBRA,
     ),
-    Rule(EntrySum, "sum of entries", r"\mathbf1^\top(A + B) = \mathbf1^\top A + \mathbf1^\top B", distribute_sum, source=ALGEBRA),
     Rule(
         EntrySum,
         "probabilities sum to one",

@@ -22,6 +22,7 @@ from derivations.expressions import (
     Identity,
     Inner,
     Inverse,
+    LossGradient,
     Ones,
     Power,
     Product,
@@ -46,6 +47,7 @@ LIBRARIES = {
         "import": "import numpy as np",
         **{name: f"np.{name}({{0}})" for name in SAME_NAME},
         "erf": "np.vectorize(math.erf)({0})",
+        "factorial": "np.vectorize(math.gamma)(({0}) + 1.0)",
         "normcdf": "0.5 * (1 + np.vectorize(math.erf)(np.sqrt(0.5) * ({0})))",
         "normpdf": "np.exp(-0.5 * ({0}) ** 2) / np.sqrt(2 * np.pi)",
         "sigmoid": "np.exp(-np.logaddexp(0, -({0})))",
@@ -72,6 +74,7 @@ LIBRARIES = {
         "import": "import torch",
         **{name: f"torch.{name}({{0}})" for name in SAME_NAME},
         "erf": "torch.erf({0})",
+        "factorial": "torch.exp(torch.lgamma(({0}) + 1))",
         "normcdf": "torch.special.ndtr({0})",
         "normpdf": "torch.exp(-0.5 * ({0}) ** 2) / math.sqrt(2 * math.pi)",
         "sigmoid": "torch.sigmoid({0})",
@@ -149,7 +152,8 @@ class Emitter:
         body = [*self.prologue(), *self.lines, f"return {result}"]
         text = "\n".join(f"    {line}" for line in body)
         imports = [self.names["import"]] + (["import math"] if "math." in text else [])
-        signature = ", ".join(self.identifiers.values())
+        gradients = [gradient_name(g) for g in loss_gradients(self.result)]
+        signature = ", ".join([*self.identifiers.values(), *gradients])
         return "\n".join(sorted(imports)) + f"\n\n\ndef {name}({'*, ' if signature else ''}{signature}):\n{text}\n"
 
     def prologue(self):
@@ -171,10 +175,12 @@ class Emitter:
         return str(size) if str(size) not in taken else f"size_{size}"
 
     def call(self, name, *args):
+        """The library's form of a function, and its precedence."""
+        template = self.names[name]
         like = next(iter(self.identifiers.values()), "x")
-        return ATOM if self.names[name].endswith(")") and "/" not in self.names[name] and "*" not in self.names[
-            name
-        ] else SUM, self.names[name].format(*args, like=like)
+        # A template with an operator outside of its arguments is a sum for all that stands around it.
+        level = SUM if re.search(r"\) [-+*/]|[\d.] [-+*/]", template) else ATOM
+        return level, template.format(*args, like=like)
 
     def emit(self, e, level=SUM):
         if e in self.temporaries:
@@ -189,6 +195,8 @@ class Emitter:
 
     def form(self, e):
         kind = type(e)
+        if e.is_number and not is_matrix(e) and not e.is_Rational and e != S.Pi:
+            return ATOM, repr(float(e))
         if kind in UNARY:
             return self.call(UNARY[kind], self.emit(e.args[0]))
         if kind in FORMS:
@@ -197,8 +205,6 @@ class Emitter:
             return ATOM, self.names["pi"]
         if e.is_Number:
             return (ATOM, str(e)) if e.is_Integer and e >= 0 else (SUM, str(e) if e.is_Integer else f"{e.p} / {e.q}")
-        if e == S.Exp1:
-            return ATOM, "math.e"
         if kind in FUNCTION_NAMES:
             return self.call(FUNCTION_NAMES[kind], *(self.emit(a) for a in e.args))
         raise UnsupportedError(f"no code for {kind.__name__}")
@@ -275,6 +281,9 @@ class Emitter:
     def hadamard(self, e):
         return TERM, " * ".join(self.emit(f, POWER) for f in e.args)
 
+    def loss_gradient(self, e):
+        return ATOM, gradient_name(e)
+
     def entry_sum(self, e):
         return ATOM, f"{self.emit(e.args[0], ATOM)}.sum()"
 
@@ -297,7 +306,17 @@ FORMS = {
     Apply: Emitter.apply,
     Hadamard: Emitter.hadamard,
     EntrySum: Emitter.entry_sum,
+    LossGradient: Emitter.loss_gradient,
 }
+
+
+def loss_gradients(result):
+    """The gradients of unspecified losses that the code takes as arguments, such as grad_L."""
+    return sorted(result.atoms(LossGradient), key=str)
+
+
+def gradient_name(gradient):
+    return f"grad_{identifier(str(gradient.args[0]))}"
 
 
 def _sizes(e):

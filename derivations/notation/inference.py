@@ -53,6 +53,7 @@ ELEMENTWISE = {
     "softplus": softplus,
     "normcdf": normcdf,
     "normpdf": normpdf,
+    "factorial": sympy.factorial,
 }
 
 
@@ -151,6 +152,22 @@ def make_variable(name, declared):
     for p in declared.properties:
         assumptions.update(PROPERTIES_OF_SCALARS.get(p, {}))
     return Symbol(name, **assumptions)
+
+
+def known(variable):
+    """The Declaration of a symbol of the tree."""
+    if is_matrix(variable):
+        kind = "vector" if variable.shape[1] == 1 else "matrix"
+        return Declaration(kind, variable.shape, tuple(sorted(variable.properties)))
+    properties = tuple(p for p, a in PROPERTIES_OF_SCALARS.items() if all(getattr(variable, f"is_{k}") for k in a))
+    return Declaration("scalar", (S.One, S.One), properties)
+
+
+def symbol_for(name, expression, properties=()):
+    """A symbol of an expression's shape, to abbreviate it."""
+    if is_matrix(expression):
+        return Variable(name, *expression.shape, *properties)
+    return Symbol(name, real=True, positive=expression.is_positive or None)
 
 
 # ------------------------------------------------------------------------------- unification

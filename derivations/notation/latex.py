@@ -33,7 +33,7 @@ from derivations.expressions import (
 )
 from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, step
 from derivations.notation.names import typeset
-from derivations.notation.text import is_denominator, is_negative, is_reciprocal, reciprocal
+from derivations.notation.text import is_denominator, is_negative, is_reciprocal, negated, reciprocal
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, ScalarDifferential, Trace
 
 SUM, TERM, POWER, ATOM = range(4)
@@ -119,12 +119,15 @@ def _number(e):
 
 
 def _is_short(e):
-    """Whether a function may be applied to it without parentheses: log x, log det X."""
-    return isinstance(e, (Symbol, Variable))
+    """Whether a function may be applied to it without parentheses: log x, log 2."""
+    return isinstance(e, (Symbol, Variable)) or bool(e.is_Integer and e >= 0)
+
+
+BARE = (r"\log", r"\sin", r"\cos", r"\exp", r"\tanh")
 
 
 def _call(function, argument):
-    if _is_short(argument) and function in (r"\log", r"\sin", r"\cos", r"\exp", r"\tanh"):
+    if _is_short(argument) and function in BARE:
         return f"{function} {at(argument)}"
     return function + parens(at(argument))
 
@@ -141,13 +144,13 @@ def _sum(e):
     terms = sorted(e.args, key=is_negative if isinstance(e, Sum) else lambda t: (is_negative(t), len(at(t)), at(t)))
     text = at(terms[0]) if is_negative(terms[0]) else at(terms[0], TERM)
     for t in terms[1:]:
-        text += f"{BREAK} - {at(-t, TERM)}" if is_negative(t) else f"{BREAK} + {at(t, TERM)}"
+        text += f"{BREAK} - {at(negated(t), TERM)}" if is_negative(t) else f"{BREAK} + {at(t, TERM)}"
     return SUM, text
 
 
 def _mul(e):
     if is_negative(e):
-        return SUM, f"-{at(-e, TERM)}"
+        return SUM, f"-{at(negated(e), TERM)}"
     above, below = _fraction(e)
     if not below:
         return TERM, _juxtapose(above)
@@ -189,7 +192,7 @@ def _juxtapose(factors):
     for i, f in enumerate(factors):
         last = i == len(factors) - 1
         loose = isinstance(f, (Inner, EntrySum)) and not (last and all(_rank(g) < 2 for g in factors[:-1]))
-        bare = not last and type(f) in FUNCTIONS and _is_short(f.args[0])
+        bare = not last and FUNCTIONS.get(type(f)) in BARE and _is_short(f.args[0])
         texts.append(parens(at(f)) if loose or bare else at(f, TERM))
     return _join(texts)
 
@@ -200,7 +203,7 @@ def _join(texts):
     for t in texts[1:]:
         if t[0].isdigit():
             joined += r"\cdot "
-        elif t.startswith((r"\mathrm{d}", r"\log", r"\sin", r"\cos", r"\exp", r"\tanh", r"\operatorname")):
+        elif t.startswith(r"\mathrm{d}"):
             joined += r"\,"
         elif joined[-1].isalpha() and t[0].isalpha():
             joined += " "
@@ -254,7 +257,9 @@ def _log_det(e):
 
 def _entry_sum(e):
     inside = e.args[0]
-    text = r"\mathbf{1}^{\top}" + (r"\," if isinstance(inside, Apply) else "") + at(inside, TERM)
+    text = r"\mathbf{1}^{\top}" + at(
+        inside, POWER if isinstance(inside, Hadamard) else TERM
+    )
     return TERM, text if is_vector(inside) else text + r"\mathbf{1}"
 
 
@@ -277,8 +282,8 @@ def _ones(e):
 
 def _scale(e):
     scalar, matrix = e.args
-    if is_negative(scalar):
-        return SUM, f"-{at(Scale(-scalar, matrix), TERM)}"
+    if is_negative(e):
+        return SUM, f"-{at(negated(e), TERM)}"
     above, below = _fraction(scalar)
     if not below:
         return TERM, _coefficient(above) + _thin(matrix) + at(matrix, TERM)
@@ -292,12 +297,13 @@ def _scale(e):
 
 
 def _coefficient(factors):
-    texts = [parens(at(f)) if isinstance(f, (Inner, EntrySum)) else at(f, TERM) for f in sorted(factors, key=_rank)]
+    loose = (Inner, EntrySum, sympy.log)
+    texts = [parens(at(f)) if isinstance(f, loose) else at(f, TERM) for f in sorted(factors, key=_rank)]
     return _join(texts) if texts else ""
 
 
 def _thin(matrix):
-    return r"\," if isinstance(matrix, (MatrixDifferential, Diag, DiagonalOf, Softmax)) else ""
+    return r"\," if isinstance(matrix, MatrixDifferential) else ""
 
 
 def _product(e):
@@ -309,7 +315,7 @@ def _spaced(factors):
     text, previous = "", None
     for f in factors:
         thin = previous is not None and (
-            isinstance(f, MatrixDifferential | Diag | DiagonalOf | Apply) or isinstance(previous, MatrixDifferential)
+            isinstance(f, MatrixDifferential) or isinstance(previous, MatrixDifferential)
         )
         text += (r"\," if thin else "") + at(f, POWER)
         previous = f
@@ -345,6 +351,8 @@ def _apply(e):
         )
     inside = {s: m for s, m in zip(SLOTS, matrices, strict=False)}
     arguments = [inside.get(a, a) for a in function.args]
+    if isinstance(function, Pow):
+        return POWER, at(arguments[0], ATOM) + r"^{\odot " + write(arguments[1]) + "}"
     if isinstance(function, step):
         return ATOM, rf"\mathbf{{1}}[{at(arguments[0])} > 0]"
     if isinstance(function, sympy.Abs):
@@ -358,7 +366,7 @@ def _hadamard(e):
     above = [f for f in e.args if not is_reciprocal(f)]
     below = [reciprocal(f) for f in e.args if is_reciprocal(f)]
     text = r" \odot ".join(at(f, TERM) for f in above) or r"\mathbf{1}"
-    return SUM if len(e.args) > 1 else TERM, text + "".join(rf" \oslash {at(f, POWER)}" for f in below)
+    return TERM, text + "".join(rf" \oslash {at(f, POWER)}" for f in below)
 
 
 def _differential(e):
@@ -383,6 +391,7 @@ FORMS = {
     sympy.Abs: _absolute,
     sympy.floor: _floor,
     sympy.ceiling: _ceiling,
+    sympy.factorial: lambda e: (POWER, at(e.args[0], ATOM) + "!"),
     Norm: _norm,
     Det: _det,
     LogDet: _log_det,

@@ -2,8 +2,10 @@
 
 import re
 
-from derivations.expressions import is_matrix, is_vector
+from derivations.abbreviations import abbreviate
+from derivations.expressions import depends, is_matrix, is_vector
 from derivations.notation.latex import BREAK, at, write
+from derivations.notation.names import typeset
 
 # What fits on a line of 16 cm at 11 pt, in widths of an average character.
 LINE_WIDTH = 78
@@ -15,12 +17,28 @@ def derivation(d, name="f"):
     """The whole derivation as an align* environment."""
     rows = list(_rows(d, name))
     last = len(rows) - 1
+    # The columns of an alignment are as wide as their widest entries.
+    room = LINE_WIDTH - max(width(left) for left, _, _ in rows) - SIDE_WIDTH * max(len(rule) for _, _, rule in rows)
     lines = []
     for i, (left, text, rule) in enumerate(rows):
-        lines += _broken(left, text, rule, boxed=i == last)
+        lines += _broken(left, text, rule, room, boxed=i == last)
+    for i, (symbol, defined) in enumerate(_used(d)):
+        where = r"\text{where}\quad " if not i else ""
+        lines += _broken(where + write(symbol), at(defined), "", room, boxed=False)
     if d.conditions:
         lines.append(rf"&&& {_side('with ' + ', '.join(d.conditions))}")
     return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+
+
+def _used(d):
+    """The definitions whose symbols a reader meets."""
+    shown = [abbreviate(d.expression, d.definitions), *(s.after for s in d.steps)]
+    used = []
+    for symbol, defined in reversed(d.definitions):
+        if any(depends(e, symbol) for e in shown):
+            used.insert(0, (symbol, defined))
+            shown.append(defined)
+    return used
 
 
 def _rows(d, name):
@@ -31,7 +49,7 @@ def _rows(d, name):
         for s in d.steps:
             yield "", at(s.after), s.rule.name
         return
-    yield function, at(d.expression), ""
+    yield function, at(abbreviate(d.expression, d.definitions)), ""
     order, left = 0, ""
     for s in d.steps:
         if opens(s):
@@ -45,7 +63,8 @@ def _rows(d, name):
 
 
 def typeset_name(expression, name):
-    return rf"\mathbf{{{name}}}" if is_matrix(expression) else name
+    """The name of the function: one of ours (f, w_new) is typeset, anything else is LaTeX already."""
+    return typeset(name, bold=is_matrix(expression)) if name.isidentifier() else name
 
 
 def opens(step):
@@ -93,10 +112,9 @@ def width(text):
     return len(plain) + signs
 
 
-def _broken(left, text, rule, boxed):
+def _broken(left, text, rule, room, boxed):
     """The lines of one step; a long right side is broken before a + or -."""
     side = f" && {_side(rule)}" if rule else ""
-    room = LINE_WIDTH - width(left) - SIDE_WIDTH * len(rule) - 4
     pieces = text.split(BREAK)
     lines, current = [], pieces[0]
     for piece in pieces[1:]:

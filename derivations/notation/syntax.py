@@ -1,6 +1,6 @@
 """The surface syntax tree: what a reader of any notation understood, before shapes are known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from derivations.errors import ShapeError
 
@@ -25,6 +25,17 @@ class Node:
         for a in self.args:
             found += [n for n in a.names() if n not in found]
         return found
+
+
+def expand(tree, definitions):
+    """The tree with the trees of defined names put in their places; errors point at the name."""
+    if tree.op == "name" and tree.value in definitions:
+        return _relocate(definitions[tree.value], tree.start, tree.end)
+    return replace(tree, args=tuple(expand(a, definitions) for a in tree.args))
+
+
+def _relocate(tree, start, end):
+    return replace(tree, args=tuple(_relocate(a, start, end) for a in tree.args), start=start, end=end)
 
 
 def shape_error(message, source, node):

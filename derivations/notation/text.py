@@ -223,12 +223,12 @@ class Writer:
         terms = sorted(e.args, key=is_negative)
         text = self.write(terms[0], TERM)if not is_negative(terms[0]) else self.write(terms[0])
         for t in terms[1:]:
-            text += f" - {self.write(-t, TERM)}" if is_negative(t) else f" + {self.write(t, TERM)}"
+            text += f" - {self.write(negated(t), TERM)}" if is_negative(t) else f" + {self.write(t, TERM)}"
         return SUM, text
 
     def mul(self, e):
         if is_negative(e):
-            return SUM, f"-{self.write(-e, TERM)}"
+            return SUM, f"-{self.write(negated(e), TERM)}"
         above = [f for f in e.args if not is_denominator(f)]
         below = [1 / f for f in e.args if is_denominator(f)]
         rational = [f for f in above if f.is_Rational and not f.is_Integer]
@@ -265,8 +265,8 @@ class Writer:
 
     def scale(self, e):
         scalar, matrix = e.args
-        if is_negative(scalar):
-            return SUM, f"-{self.write(Scale(-scalar, matrix), TERM)}"
+        if is_negative(e):
+            return SUM, f"-{self.write(negated(e), TERM)}"
         top, bottom = scalar.as_numer_denom()
         text = self.write(matrix, UNARY if isinstance(matrix, Hadamard) else TERM)
         if top != 1:
@@ -296,6 +296,9 @@ class Writer:
         if base != e:
             return UNARY, f"{self.write(base, ATOM)}.^{self.write(exponent, ATOM)}"
         names = dict(zip(SLOTS, matrices))
+        if isinstance(function, Pow):
+            base, exponent = (names.get(a, a) for a in function.args)
+            return UNARY, f"{self.write(base, ATOM)}.^{self.write(exponent, ATOM)}"
         args = [self.write(names.get(a, a)) for a in function.args]
         if type(function) not in FUNCTION_NAMES:
             raise UnsupportedError(f"the text notation has no elementwise {function}")
@@ -337,9 +340,26 @@ FORMS = {
 
 
 def is_negative(e):
-    """Whether a reader would write the term with a minus sign."""
+    """Whether a reader would write the term with a minus sign: -2x, and -(1 - b)x rather than (b - 1)x."""
     scalar = e.args[0] if isinstance(e, Scale) else e
-    return not is_matrix(scalar) and scalar.could_extract_minus_sign() and not scalar.is_Add
+    if is_matrix(scalar) or (scalar.is_Add and not isinstance(e, Scale)):
+        return False
+    factors = Mul.make_args(scalar)
+    minus = scalar.as_coeff_Mul()[0].is_negative if not scalar.is_Add else False
+    return bool(minus) != (sum(map(_starts_negative, factors)) % 2 == 1)
+
+
+def _starts_negative(factor):
+    """Whether a sum in a product is a negative number and other terms, such as b - 1."""
+    return isinstance(factor, Add) and bool(factor.as_coeff_Add()[0].is_negative)
+
+
+def negated(e):
+    """-e, for a term that is_negative."""
+    if isinstance(e, Scale):
+        return Scale(negated(e.args[0]), e.args[1])
+    turned = next((f for f in Mul.make_args(e) if _starts_negative(f)), None)
+    return -e if turned is None else Mul(-turned, *(f for f in Mul.make_args(e) if f is not turned))
 
 
 def is_denominator(f):

@@ -260,7 +260,7 @@ def _log_of_positive(functions, base):
 
 ELEMENTARY = {
     getattr(sympy, name): name
-    for name in "exp log sin cos tan asin acos atan sinh cosh tanh erf floor".split()
+    for name in "exp log sin cos tan asin acos atan sinh cosh tanh erf floor factorial".split()
 } | {sympy.ceiling: "ceil"}
 COMPOSED = {
     sigmoid: Functions.sigmoid,

@@ -22,6 +22,7 @@ from derivations.expressions import (
     Identity,
     Inner,
     Inverse,
+    LossGradient,
     Ones,
     Power,
     Product,
@@ -33,8 +34,8 @@ from derivations.expressions import (
     is_matrix,
 )
 from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, step
-from derivations.notation.code import identifier
-from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace
+from derivations.notation.code import gradient_name, identifier, loss_gradients
+from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, Trace
 from derivations.verification.report import Witness
 from derivations.verification.sampling import Sampler, properties_of, sizes_for
 
@@ -85,6 +86,7 @@ FUNCTIONS = {
     sympy.sign: torch.sign,
     sympy.erf: torch.erf,
     sympy.floor: torch.floor,
+    sympy.factorial: lambda x: torch.exp(torch.lgamma(x + 1)),
     relu: torch.relu,
     step: lambda x: (x > 0).to(x.dtype),
     sigmoid: torch.sigmoid,
@@ -125,6 +127,11 @@ def value(e, values, sizes):
     if isinstance(e, Apply):
         slots = {s: value(m, values, sizes) for s, m in zip(SLOTS, e.args[1:])}
         return value(e.args[0], {**values, **slots}, sizes)
+    if isinstance(e, Loss):
+        return _loss(value(e.args[1], values, sizes))
+    if isinstance(e, LossGradient):
+        w = value(e.args[1], values, sizes).detach().requires_grad_(True)
+        return torch.autograd.grad(_loss(w).sum(), w)[0]
     args = [value(a, values, sizes) for a in e.args]
     for kinds, operation in CHAINS.items():
         if isinstance(e, kinds):
@@ -140,6 +147,12 @@ def value(e, values, sizes):
     if known is None:
         raise UnsupportedError(f"torch cannot evaluate {type(e).__name__}")
     return known(args[0])
+
+
+def _loss(w):
+    """Any smooth function will do for a loss that is known by its name only."""
+    weights = torch.linspace(0.3, 1.7, w.numel(), dtype=w.dtype).reshape(w.shape)
+    return (torch.sin(weights * w) + weights * w * w).sum().reshape(1, 1) ** 2 / 2
 
 
 # -------------------------------------------------------------------------------------- the check
@@ -168,10 +181,13 @@ def _error_at(derivation, generated, seed):
             break
     else:
         raise DomainError(f"no point inside the domain in {ATTEMPTS} attempts")
-    got = torch.as_tensor(generated(**{identifier(v.name): _natural(v, x) for v, x in point.items()}))
+    arguments = {identifier(v.name): _natural(v, x) for v, x in point.items()}
+    for gradient in loss_gradients(derivation.result):
+        arguments[gradient_name(gradient)] = _natural(gradient, value(gradient, point, sizes))
+    got = torch.as_tensor(generated(**arguments), dtype=torch.float64)
     if got.numel() != expected.numel():
         return math.inf
-    got = got.to(torch.float64).reshape(expected.shape)
+    got = got.reshape(expected.shape)
     scale = max(float(expected.abs().max()), float(got.abs().max()), SCALE)
     error = float((got - expected).abs().max()) / scale
     return error if math.isfinite(error) else math.inf

@@ -104,7 +104,8 @@ STRUCTURES = {
     "onehot": _one_hot,
     "onehot_rows": _one_hot_rows,
 }
-PROPERTIES = {*STRUCTURES, "integer", "unit_interval", "positive", "binary", "pm1", "small"}
+# "centred" is for defined symbols: their definitions give the values.
+PROPERTIES = {*STRUCTURES, "centred", "integer", "unit_interval", "positive", "binary", "pm1", "small"}
 
 
 def properties_of(variable):

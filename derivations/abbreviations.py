@@ -1,0 +1,48 @@
+"""Defined symbols in place of what they abbreviate."""
+
+from sympy import Mul, Pow, S
+
+from derivations.expressions import MatrixDifferential, Scale, is_matrix, split_scale
+from derivations.scalars import ScalarDifferential
+
+
+def abbreviate(expression, definitions):
+    """Write defined symbols where their definitions stand, in the order of the definitions.
+
+    A root s = sqrt(u) stands for u too, as s^2, and a multiple y = c M for M, as y / c. What stands
+    under a differential that is not worked out yet is left alone.
+    """
+    for symbol, defined in definitions:
+        if isinstance(defined, Pow) and defined.exp == S.Half:
+            root, base = symbol, defined.base
+            expression = _replace(expression, lambda e: _as_root(e, base, root))  # noqa: B023
+        if isinstance(defined, Mul):
+            expression = _replace(expression, lambda e: _as_factor(e, defined, symbol))  # noqa: B023
+            continue
+        scalar, core = split_scale(defined)
+        short = Scale(1 / scalar, symbol) if is_matrix(core) else symbol
+        expression = _replace(expression, {core: short}.get)
+    return expression
+
+
+def _as_factor(e, defined, symbol):
+    if isinstance(e, Mul) and set(defined.args) <= set(e.args):
+        return Mul(symbol, *(f for f in e.args if f not in defined.args))
+    return None
+
+
+def _as_root(e, base, root):
+    if isinstance(e, Pow) and e.base == base:
+        return root ** (2 * e.exp)
+    return root**2 if e == base else None
+
+
+def _replace(expression, change):
+    """Outermost first; the parts of what was replaced, and differentials, are not visited."""
+    changed = change(expression)
+    if changed is not None:
+        return changed
+    if not expression.args or isinstance(expression, (MatrixDifferential, ScalarDifferential)):
+        return expression
+    args = tuple(_replace(a, change) for a in expression.args)
+    return expression.func(*args) if args != expression.args else expression

@@ -1,0 +1,78 @@
+"""Where a function of one variable is smallest or largest: slope zero, and the sign of the curvature."""
+
+from dataclasses import dataclass
+
+from sympy import Expr, Symbol, factor, simplify, solve
+
+from derivations.derivation import Derivation, Rule
+from derivations.differentiation import differentiate
+from derivations.errors import UnsupportedError
+from derivations.rewriting import equalities
+from derivations.simplification import usual_signs
+
+CALCULUS = "Calculus of one variable: the second-derivative test"
+PUT_IN = Rule(None, "put the point in", r"u = u^{\star}", source=CALCULUS)
+SIMPLIFY = Rule(None, "simplify", r"", source=CALCULUS)
+
+
+@dataclass(frozen=True)
+class Extremum:
+    """A stationary point: the slope, the point, and the curvature there, each with its derivation.
+
+    `slope_at_point` shows that the slope vanishes; `curvature_at_point` ends in the value of the second
+    derivative, negative at a maximum and positive at a minimum.
+    """
+
+    variable: Symbol
+    point: Expr
+    slope: Derivation
+    slope_at_point: Derivation
+    curvature: Derivation
+    curvature_at_point: Derivation
+    probabilities: tuple = ()
+
+    @property
+    def kind(self):
+        """ "minimum", "maximum" or "undecided", by the sign of the curvature at the point."""
+        value = self.curvature_at_point.result
+        # A probability q is r / (1 + r) for some r > 0, which SymPy can decide signs with.
+        for q in self.probabilities:
+            r = Symbol("r", positive=True)
+            value = simplify(value.subs(q, r / (1 + r)))
+        return "minimum" if value.is_positive else "maximum" if value.is_negative else "undecided"
+
+
+def stationary_point(expression, variable, variables, probabilities=()):
+    """The only stationary point of a scalar expression of one variable, as an Extremum.
+
+    probabilities: the variables that are known to lie strictly between 0 and 1.
+    Raises UnsupportedError if there is none or more than one.
+    """
+    slope = differentiate(expression, variables, (variable,))
+    points = solve(slope.result, variable)
+    if len(points) != 1:
+        raise UnsupportedError(f"expected one stationary point in {variable}, found {len(points)}: {points}")
+    point = usual_signs(factor(points[0]))
+    curvature = differentiate(expression, variables, (variable, variable))
+    others = tuple(v for v in variables if v != variable)
+    return Extremum(
+        variable,
+        point,
+        slope,
+        _at(slope, variable, point, others),
+        curvature,
+        _at(curvature, variable, point, others),
+        probabilities,
+    )
+
+
+def _at(derivation, variable, point, others):
+    """A derivative with the point put in, simplified."""
+    value = derivation.result.subs(variable, point)
+    return equalities(
+        derivation.result,
+        (*others, variable),
+        (PUT_IN, value),
+        (SIMPLIFY, usual_signs(factor(simplify(value)))),
+        definitions=((variable, point),),
+    )

@@ -1,0 +1,157 @@
+"""Generative adversarial networks: the value function, its optimum, and the gradients of the 2-5-1 GAN.
+
+Laws live on a finite set of points here, as probability vectors: p for the data, q for the generator.
+Source: Goodfellow et al. (2014), Generative Adversarial Nets.
+"""
+
+from sympy import Add
+
+from derivations.abbreviations import abbreviate
+from derivations.api import derive, read
+from derivations.derivation import Rule
+from derivations.expressions import Inner, Product, Sum, Transpose, split_scale
+from derivations.rewriting import equalities, rewrite
+from derivations.simplification import simplify
+from derivations.topics import logarithms
+from derivations.topics.extrema import stationary_point
+
+POSITIVE = {"kind": "scalar", "props": ["positive"]}
+PROBABILITY = {"kind": "scalar", "props": ["unit_interval"]}
+LAW = {"kind": "vector", "shape": ["n"], "props": ["prob"]}
+
+# ----------------------------------------------------------------------- the optimum
+
+
+def optimal_discriminator():
+    """The D that maximises p log D + q log(1 - D) at one point: p / (p + q)."""
+    reading, _ = read("p*log(D) + q*log(1 - D)", {"p": POSITIVE, "q": POSITIVE, "D": PROBABILITY})
+    p, q, d = (reading.variables[n] for n in ("p", "q", "D"))
+    return stationary_point(reading.expression, d, (p, q, d))
+
+
+def _expand_inner(e):
+    """u'(A + B) = u'A + u'B, constants multiplied out of the inner product."""
+    row, *rest = e.args
+    scalar, last = split_scale(rest[-1])
+    if not isinstance(last, Sum):
+        return None
+    return Add(*(scalar * Product(row, *rest[:-1], t) for t in last.args))
+
+
+EXPAND = Rule(Inner, "multiply out", r"p^\top(u + v) = p^\top u + p^\top v", _expand_inner, source="Matrix algebra")
+ONE = Rule(None, "probabilities sum to one", r"\mathbf1^\top p = 1")
+MIDPOINT = Rule(None, "with the midpoint law", r"p + q = 2m", source="Goodfellow et al. (2014), theorem 1")
+
+
+def value_at_best_discriminator():
+    """V(D*, G) = p' log(p/m) + q' log(q/m) - 2 log 2 = 2 JSD(p, q) - log 4, m the midpoint of p and q."""
+    reading, (midpoint,) = read(
+        "p'*log(p ./ (p + q)) + q'*log(q ./ (p + q))", {"p": LAW, "q": LAW}, {"m": ("(p + q)/2", "positive")}
+    )
+    halves = abbreviate(reading.expression, (midpoint,))
+    split, _ = rewrite(halves, (logarithms.MULTIPLE,))
+    expanded, _ = rewrite(split, (EXPAND,))
+    result, _ = simplify(expanded)
+    return equalities(
+        reading.expression,
+        (*reading.variables.values(), midpoint[0]),
+        (MIDPOINT, halves),
+        (logarithms.MULTIPLE, split),
+        (EXPAND, expanded),
+        (ONE, result),
+        definitions=(midpoint,),
+    )
+
+
+EQUAL_LAWS = Rule(None, "equal laws", r"q = p")
+
+
+def value_at_equilibrium():
+    """V at q = p with the best discriminator, which is 1/2 everywhere: -log 4."""
+    reading, _ = read("p'*log(p ./ (p + q)) + q'*log(q ./ (p + q))", {"p": LAW, "q": LAW})
+    p, q = reading.variables.values()
+    equal = reading.expression.xreplace({q: p})
+    result, _ = simplify(equal)
+    return equalities(
+        reading.expression,
+        (p, q),
+        (EQUAL_LAWS, equal),
+        (ONE, result),
+        definitions=((q, p),),
+    )
+
+
+# ------------------------------------------------------------------------- the 2-5-1 GAN
+
+SHAPES = {"W_d": "1,5", "W_g": "5,2", "r": "5", "x": "2"}
+NETWORK = {"y": "relu(W_g*x)", "b_r": "sigmoid(W_d*r)", "b": "sigmoid(W_d*y)"}
+BATCH_SHAPES = {"W_d": "1,5", "W_g": "5,2", "R": "B,5", "X": "B,2"}
+BATCH_NETWORK = {"Y": "relu(X*W_g')", "b_r": "sigmoid(R*W_d')", "b": "sigmoid(Y*W_d')"}
+# What each player's loss is; the discriminator ascends V, the generator descends its own.
+LOSSES = {
+    "value": "log(b_r) + log(1 - b)",
+    "saturating": "log(1 - b)",
+    "non-saturating": "-log(b)",
+}
+BATCH_LOSSES = {
+    "value": "mean(log(b_r)) + mean(log(vector(1) - b))",
+    "saturating": "mean(log(vector(1) - b))",
+    "non-saturating": "-mean(log(b))",
+}
+
+
+def gradient(wrt, loss="value"):
+    """The gradient of a loss of LOSSES by "W_d" (1, 5) or "W_g" (5, 2) at one real r (5,) and one noise x (2,)."""
+    return derive(LOSSES[loss], wrt, variables=_shapes(SHAPES, loss), definitions=_network(NETWORK, loss))
+
+
+def batch_gradient(wrt, loss="value"):
+    """The same for a batch: real data R (B, 5), noise X (B, 2), means over the batch."""
+    return derive(
+        BATCH_LOSSES[loss], wrt, variables=_shapes(BATCH_SHAPES, loss), definitions=_network(BATCH_NETWORK, loss)
+    )
+
+
+def _network(definitions, loss):
+    return {n: t for n, t in definitions.items() if n != "b_r" or loss == "value"}
+
+
+def _shapes(shapes, loss):
+    return {n: s for n, s in shapes.items() if n not in ("r", "R") or loss == "value"}
+
+
+# ------------------------------------------------------------------ a new latent law each time
+
+LATENT = {
+    "w": {"kind": "vector", "shape": ["K"], "props": ["prob"]},
+    "P": "K,S",
+    "f": "S",
+}
+MIXTURE = Rule(None, "the mixture law", r"\bar p = P^\top w")
+
+
+def expectation_over_laws():
+    """E_t E_{z ~ p_t} f(z) = E_{z ~ pbar} f(z) for laws p_k, the rows of P (K, S), drawn with probabilities w (K,).
+
+    f (S,) holds the values of any function of G(z), such as log(1 - D(G(z))), at the points z.
+    """
+    reading, (mixture,) = read("w'*(P*f)", LATENT, {"pbar": "P'*w"})
+    w, p, f = (reading.variables[n] for n in ("w", "P", "f"))
+    mixed = Product(Transpose(mixture[0]), f)
+    return equalities(reading.expression, (w, p, f, mixture[0]), (MIXTURE, mixed), definitions=(mixture,))
+
+
+WITHIN = Rule(None, "within a law, between laws", r"\operatorname{E}g^2 - (\operatorname{E}g)^2", source="Law of total variance")
+
+
+def variance_over_laws():
+    """The variance of a batch mean of gradients, with mu_k and v_k (K,) their mean and variance under law k.
+
+    Only the first term shrinks with the batch size B.
+    """
+    variables = {"w": LATENT["w"], "mu": "K", "v": {"kind": "vector", "shape": ["K"], "props": ["positive"]}, "B": POSITIVE}
+    reading, _ = read("w'*(v/B + mu.^2) - (w'*mu)^2", variables)
+    split, _ = rewrite(reading.expression, (EXPAND,))
+    return equalities(reading.expression, reading.variables.values(), (WITHIN, split))
+
+
