@@ -1,8 +1,8 @@
 """Gradient, Jacobian and Hessian: take the differential, free dX, read the derivative off.
 
-    scalar f:   df = tr(G' dX)   =>  gradient G, the shape of X
-    vector y:   dy = J dx        =>  Jacobian J
-    by scalar:  dY = Y' ds       =>  Y', the shape of Y
+scalar f:   df = tr(G' dX)   =>  gradient G, the shape of X
+vector y:   dy = J dx        =>  Jacobian J
+by scalar:  dY = Y' ds       =>  Y', the shape of Y
 """
 
 from dataclasses import replace
@@ -151,9 +151,7 @@ def free_scalar(df, target):
     def shown(states):
         return Add(*(c * rules.pairing(g, m) for c, g, m in states))
 
-    states = [
-        s for c, node in linear_terms(df, moves) for s in settle(_open_node(c, node, moves))
-    ]
+    states = [s for c, node in linear_terms(df, moves) for s in settle(_open_node(c, node, moves))]
     links = []
     while open_states := [s for s in states if s[2] != target]:
         name = _move(table, open_states[0][2]).name
@@ -279,7 +277,9 @@ def _first_order(expression, variable, layout, definitions):
     numerator = layout == "numerator"
     if not is_matrix(variable):
         if not depends(expression, variable):
-            return *_constant(expression, (rows, columns)), "gradient" if not is_matrix(expression) else "shape_of_output"
+            return *_constant(expression, (rows, columns)), "gradient" if not is_matrix(
+                expression
+            ) else "shape_of_output"
         return *by_scalar(expression, variable, definitions), "shape_of_output" if is_matrix(expression) else "gradient"
     if not is_matrix(expression):
         if not depends(expression, variable):

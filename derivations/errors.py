@@ -14,7 +14,9 @@ class ParseError(DerivationError):
         self.column = position - (before.rfind("\n") + 1) + 1
         if source:
             shown = source.split("\n")[self.line - 1]
-            message = f"{message} at line {self.line}, column {self.column}\n    {shown}\n    {' ' * (self.column - 1)}^"
+            message = (
+                f"{message} at line {self.line}, column {self.column}\n    {shown}\n    {' ' * (self.column - 1)}^"
+            )
         super().__init__(message)
 
 

@@ -9,7 +9,7 @@ Sums and Hadamard products keep the order in which a person wrote their terms, b
 any order.
 """
 
-from functools import lru_cache
+from functools import cache
 
 from sympy import Add, Basic, Expr, Integer, Mul, Pow, S, Symbol, sympify
 from sympy.core.symbol import Str
@@ -86,8 +86,10 @@ def multiply(left, right):
     """left * right, where either may be a scalar, as in the text notation."""
     left, right = sympify(left), sympify(right)
     if not is_matrix(left) or not is_matrix(right):
-        return Mul(left, right) if not is_matrix(left) and not is_matrix(right) else (
-            Scale(left, right) if is_matrix(right) else Scale(right, left)
+        return (
+            Mul(left, right)
+            if not is_matrix(left) and not is_matrix(right)
+            else (Scale(left, right) if is_matrix(right) else Scale(right, left))
         )
     return Product(left, right)
 
@@ -97,7 +99,7 @@ def add(*terms):
     return Sum(*terms) if any(is_matrix(t) for t in terms) else Add(*terms)
 
 
-@lru_cache(maxsize=None)
+@cache
 def depends(expression, variable):
     """Whether the variable occurs in the expression."""
     return expression == variable or any(depends(a, variable) for a in expression.args)

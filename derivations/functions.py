@@ -22,7 +22,6 @@ class RealFunction(Function):
 class step(RealFunction):
     """1 for positive arguments and 0 elsewhere."""
 
-
     @classmethod
     def eval(cls, argument):
         if argument.is_number:
@@ -35,7 +34,6 @@ class step(RealFunction):
 
 class relu(RealFunction):
     """max(0, u)."""
-
 
     @classmethod
     def eval(cls, argument):

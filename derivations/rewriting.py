@@ -57,6 +57,5 @@ def equalities(expression, variables, *links, definitions=(), conditions=()):
     """The derivation of a value: each (rule, expression) link equals the one before."""
     steps = chain(expression, *links)
     result = steps[-1].after if steps else expression
-    return Derivation(
-        expression, tuple(variables), steps, result, "value", definitions=definitions, conditions=conditions
-    )
+    variables = tuple(dict.fromkeys((*variables, *(symbol for symbol, _ in definitions))))
+    return Derivation(expression, variables, steps, result, "value", definitions=definitions, conditions=conditions)

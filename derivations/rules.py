@@ -25,7 +25,6 @@ from derivations.expressions import (
     Softmax,
     Sum,
     Transpose,
-    is_matrix,
 )
 from derivations.functions import slope
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, MatrixScalar, Norm, Trace
@@ -88,9 +87,7 @@ def chain_rule(e, d, moves):
 
 def _apply_elementwise(e, d):
     function, matrices = e.args[0], e.args[1:]
-    terms = [
-        Hadamard(Apply(slope(function, slot), *matrices), d(m)) for slot, m in zip(SLOTS, matrices) if d(m) != 0
-    ]
+    terms = [Hadamard(Apply(slope(function, slot), *matrices), d(m)) for slot, m in zip(SLOTS, matrices) if d(m) != 0]
     parameters = sorted((s for s in function.free_symbols if s not in SLOTS and d(s) != 0), key=str)
     terms += [Scale(d(s), Apply(slope(function, s), *matrices)) for s in parameters]
     return Sum(*terms)
@@ -158,8 +155,9 @@ DIFFERENTIALS = (
         Trace,
         "trace of a power",
         r"d\operatorname{tr}(U^k) = k\operatorname{tr}(U^{k-1}\,dU)",
-        lambda e, d: e.args[0].args[1]
-        * Trace(Product(Power(e.args[0].args[0], e.args[0].args[1] - 1), d(e.args[0].args[0]))),
+        lambda e, d: (
+            e.args[0].args[1] * Trace(Product(Power(e.args[0].args[0], e.args[0].args[1] - 1), d(e.args[0].args[0])))
+        ),
         when=_is_trace_of_power,
         source=MINKA,
     ),
@@ -230,7 +228,13 @@ DIFFERENTIALS = (
         _softmax_differential,
         source="Goodfellow, Bengio & Courville (2016), Deep Learning, 6.2.2",
     ),
-    Rule(Diag, "diagonal matrix", r"d\operatorname{diag}u = \operatorname{diag}du", lambda e, d: Diag(d(e.args[0])), minor=True),
+    Rule(
+        Diag,
+        "diagonal matrix",
+        r"d\operatorname{diag}u = \operatorname{diag}du",
+        lambda e, d: Diag(d(e.args[0])),
+        minor=True,
+    ),
     Rule(
         DiagonalOf,
         "diagonal",
@@ -290,7 +294,9 @@ SCALAR_TRANSPOSE = Rule(None, "a scalar equals its transpose", r"a^\top b = b^\t
 def _free_product(gradient, product, moves):
     at = next(i for i, f in enumerate(product.args) if moves(f))
     left, right = product.args[:at], product.args[at + 1 :]
-    return Product(*(Transpose(f) for f in reversed(left)), gradient, *(Transpose(f) for f in reversed(right))), product.args[at]
+    return Product(
+        *(Transpose(f) for f in reversed(left)), gradient, *(Transpose(f) for f in reversed(right))
+    ), product.args[at]
 
 
 def _free_hadamard(gradient, product, moves):
@@ -300,8 +306,18 @@ def _free_hadamard(gradient, product, moves):
 
 # apply(G, U, moves) -> (G', V) with tr(G'U) = tr(G''V) and V one layer inside U.
 TRACE_MOVES = (
-    Rule(Product, TRACE.name, r"\operatorname{tr}(G^\top A\,dU\,B) = \operatorname{tr}((A^\top G B^\top)^\top dU)", _free_product),
-    Rule(Transpose, TRACE.name, r"\operatorname{tr}(G^\top dU^\top) = \operatorname{tr}(G\,dU)", lambda g, u, _: (Transpose(g), u.args[0])),
+    Rule(
+        Product,
+        TRACE.name,
+        r"\operatorname{tr}(G^\top A\,dU\,B) = \operatorname{tr}((A^\top G B^\top)^\top dU)",
+        _free_product,
+    ),
+    Rule(
+        Transpose,
+        TRACE.name,
+        r"\operatorname{tr}(G^\top dU^\top) = \operatorname{tr}(G\,dU)",
+        lambda g, u, _: (Transpose(g), u.args[0]),
+    ),
     Rule(
         Hadamard,
         "Hadamard factor moves across",
@@ -348,18 +364,40 @@ def _jacobian_hadamard(left, product, moves):
 # apply(L, U, moves) -> (L', V) with L U = L' V and V one layer inside the vector U.
 VECTOR_MOVES = (
     Rule(Product, "associativity", r"A(B\,du) = (AB)\,du", _jacobian_product),
-    Rule(Hadamard, "Hadamard product as a diagonal matrix", r"a\odot du = \operatorname{diag}(a)\,du", _jacobian_hadamard),
+    Rule(
+        Hadamard, "Hadamard product as a diagonal matrix", r"a\odot du = \operatorname{diag}(a)\,du", _jacobian_hadamard
+    ),
 )
 
 OUTER = Rule(None, "scalar times vector", r"(g^\top dx)\,v = v g^\top dx")
 
 # ------------------------------------------------------------------------------- bookkeeping
 
-COLLECT = Rule(None, "collect terms", r"\operatorname{tr}(A^\top dX) + \operatorname{tr}(B^\top dX) = \operatorname{tr}((A + B)^\top dX)")
+COLLECT = Rule(
+    None,
+    "collect terms",
+    r"\operatorname{tr}(A^\top dX) + \operatorname{tr}(B^\top dX) = \operatorname{tr}((A + B)^\top dX)",
+)
 LINEARITY = Rule(None, "linearity", r"d(A U B + C) = A\,dU\,B")
-GRADIENT = Rule(None, "read off the gradient", r"df = \operatorname{tr}(G^\top dX) \Rightarrow \partial f/\partial X = G", role="gradient")
-JACOBIAN = Rule(None, "read off the Jacobian", r"dy = J\,dx \Rightarrow \partial y_i/\partial x_j = J_{ij}", role="jacobian")
-DENOMINATOR = Rule(None, "denominator layout: transpose", r"(\partial y/\partial x)_{ij} = \partial y_j/\partial x_i", role="denominator")
-DERIVATIVE = Rule(None, "read off the derivative", r"dY = Y'\,ds \Rightarrow \partial Y/\partial s = Y'", role="derivative")
-NUMERATOR = Rule(None, "numerator layout: transpose", r"(\partial f/\partial x)_{1j} = \partial f/\partial x_j", role="numerator")
+GRADIENT = Rule(
+    None,
+    "read off the gradient",
+    r"df = \operatorname{tr}(G^\top dX) \Rightarrow \partial f/\partial X = G",
+    role="gradient",
+)
+JACOBIAN = Rule(
+    None, "read off the Jacobian", r"dy = J\,dx \Rightarrow \partial y_i/\partial x_j = J_{ij}", role="jacobian"
+)
+DENOMINATOR = Rule(
+    None,
+    "denominator layout: transpose",
+    r"(\partial y/\partial x)_{ij} = \partial y_j/\partial x_i",
+    role="denominator",
+)
+DERIVATIVE = Rule(
+    None, "read off the derivative", r"dY = Y'\,ds \Rightarrow \partial Y/\partial s = Y'", role="derivative"
+)
+NUMERATOR = Rule(
+    None, "numerator layout: transpose", r"(\partial f/\partial x)_{1j} = \partial f/\partial x_j", role="numerator"
+)
 CONSTANT = Rule(None, "constant", r"dC = 0")

@@ -271,7 +271,13 @@ COLLECTING = (
     Rule(Sum, "collect scalars", r"sA + sB = s(A + B)", collect_scalars, source=ALGEBRA),
     Rule(Add, SCALAR_TRANSPOSE.name, SCALAR_TRANSPOSE.statement, merge_transposed, source=ALGEBRA),
     Rule(Inner, SCALAR_TRANSPOSE.name, SCALAR_TRANSPOSE.statement, fewer_transposes, source=ALGEBRA),
-    Rule(EntrySum, "sum of entries", r"\mathbf1^\top(A + B) = \mathbf1^\top A + \mathbf1^\top B", distribute_sum, source=ALGEBRA),
+    Rule(
+        EntrySum,
+        "sum of entries",
+        r"\mathbf1^\top(A + B) = \mathbf1^\top A + \mathbf1^\top B",
+        distribute_sum,
+        source=ALGEBRA,
+    ),
     Rule(EntrySum, "centred: the entries sum to zero", r"\mathbf1^\top\hat x = 0", sum_of_centred, source=ALGEBRA),
     Rule((Add, Mul), "scalar algebra", r"a(b + c) = ab + ac", tidy, source=ALGEBRA),
 )

@@ -9,7 +9,8 @@ import linecache
 import re
 from collections import Counter
 
-from sympy import Add, Mul, Pow, S, Symbol
+from sympy import Add, And, Contains, Mul, Pow, S, Symbol
+from sympy.core.relational import Relational
 
 from derivations.errors import UnsupportedError
 from derivations.expressions import (
@@ -41,7 +42,7 @@ from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace
 SUM, TERM, POWER, ATOM = range(4)
 
 # What each library calls things; {0} and {1} are arguments, {like} a variable that carries dtype and device.
-SAME_NAME = "exp log sin cos tan arcsin arccos arctan sinh cosh tanh abs sign sqrt".split()
+SAME_NAME = ["exp", "log", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "abs", "sign", "sqrt"]
 LIBRARIES = {
     "numpy": {
         "import": "import numpy as np",
@@ -122,7 +123,7 @@ def write(derivation, library="numpy", name="derivative"):
 def function(derivation, library="numpy"):
     """The callable; its source is visible to inspect and to tracebacks."""
     source = write(derivation, library)
-    filename = f"<derivation of {derivation.to_text()}>"
+    filename = f"<derivation {hash(source):x}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     scope = {}
     exec(compile(source, filename, "exec"), scope)
@@ -201,6 +202,8 @@ class Emitter:
             return self.call(UNARY[kind], self.emit(e.args[0]))
         if kind in FORMS:
             return FORMS[kind](self, e)
+        if isinstance(e, Relational):
+            return SUM, f"({self.emit(e.lhs)}) {e.rel_op} ({self.emit(e.rhs)})"
         if e == S.Pi:
             return ATOM, self.names["pi"]
         if e.is_Number:
@@ -284,6 +287,12 @@ class Emitter:
     def loss_gradient(self, e):
         return ATOM, gradient_name(e)
 
+    def conjunction(self, e):
+        return SUM, " & ".join(f"({self.emit(a)})" for a in e.args)
+
+    def membership(self, e):
+        return SUM, " | ".join(f"({self.emit(e.args[0], ATOM)} == {self.emit(v)})" for v in sorted(e.args[1].args))
+
     def entry_sum(self, e):
         return ATOM, f"{self.emit(e.args[0], ATOM)}.sum()"
 
@@ -307,6 +316,8 @@ FORMS = {
     Hadamard: Emitter.hadamard,
     EntrySum: Emitter.entry_sum,
     LossGradient: Emitter.loss_gradient,
+    And: Emitter.conjunction,
+    Contains: Emitter.membership,
 }
 
 

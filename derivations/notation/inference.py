@@ -82,15 +82,26 @@ MATRIX_FUNCTIONS = {
     "inv": (SQUARE_SAME, lambda a: Inverse(a) if is_matrix(a) else 1 / a),
 }
 LATER = {
-    *("huber", "clip", "max", "min", "norm_nuc", "lambda_max", "vmax", "softmax_rows", "logsoftmax_rows", "adj", "pinv"),
+    *(
+        "huber",
+        "clip",
+        "max",
+        "min",
+        "norm_nuc",
+        "lambda_max",
+        "vmax",
+        "softmax_rows",
+        "logsoftmax_rows",
+        "adj",
+        "pinv",
+    ),
     *("expm", "logm", "sqrtm", "sinm", "cosm", "vec", "kron", "comm"),
 }
 SIZED = {"eye", "ones", "zeros", "vector", "matrix", "rows", "cols", "diag"}
 KNOWN = sorted({*ELEMENTWISE, *MATRIX_FUNCTIONS, *SIZED})
 
 GREEK = set(
-    "alpha beta gamma delta epsilon eps zeta eta theta iota kappa lambda lam mu nu xi rho sigma tau upsilon phi chi "
-    "psi omega".split()
+    ["alpha", "beta", "gamma", "delta", "epsilon", "eps", "zeta", "eta", "theta", "iota", "kappa", "lambda", "lam", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"]
 )
 PROPERTIES_OF_SCALARS = {
     "positive": {"positive": True},
@@ -129,7 +140,9 @@ def declaration(name, shape):
         properties, kind = tuple(shape.get("props", ())), shape.get("kind")
         shape = shape.get("shape", ())
     if isinstance(shape, str):
-        shape = [p for p in shape.replace("x", ",").split(",") if p.strip()] if shape.strip() not in ("", "scalar") else []
+        shape = (
+            [p for p in shape.replace("x", ",").split(",") if p.strip()] if shape.strip() not in ("", "scalar") else []
+        )
     if isinstance(shape, int):
         shape = (shape,)
     sizes = tuple(dimension(s) for s in shape)
@@ -427,9 +440,7 @@ def _readings(open_names):
     """Assignments of kinds, those with the fewest unusual kinds first, grouped by that number."""
     flexible = [n for n in open_names if len(usual_kinds(n)) > 1]
     for unusual in range(len(flexible) + 1):
-        yield [
-            {n: usual_kinds(n)[1 if n in odd else 0] for n in open_names} for odd in combinations(flexible, unusual)
-        ]
+        yield [{n: usual_kinds(n)[1 if n in odd else 0] for n in open_names} for odd in combinations(flexible, unusual)]
 
 
 @dataclass(frozen=True)

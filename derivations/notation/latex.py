@@ -1,7 +1,8 @@
 """LaTeX out: expressions, and whole derivations as aligned lines with their rules at the side."""
 
 import sympy
-from sympy import Add, Mul, Pow, S, Symbol
+from sympy import Add, And, Contains, Mul, Pow, S, Symbol
+from sympy.core.relational import Relational
 
 from derivations.errors import UnsupportedError
 from derivations.expressions import (
@@ -26,7 +27,6 @@ from derivations.expressions import (
     Transpose,
     Variable,
     Zero,
-    is_matrix,
     is_vector,
     split_elementwise_power,
     split_power,
@@ -84,6 +84,8 @@ def form(e, level=None):
         return TERM if _is_short(e.args[0]) else ATOM, _call(FUNCTIONS[kind], e.args[0])
     if kind in FORMS:
         return FORMS[kind](e)
+    if isinstance(e, Relational):
+        return SUM, rf"{at(e.lhs)} {RELATIONS[e.rel_op]} {at(e.rhs)}"
     if e.is_Number:
         return _number(e)
     if e in CONSTANTS:
@@ -102,7 +104,9 @@ def at(e, level=SUM):
 
 def parens(text):
     tall = any(t in text for t in (r"\frac", r"\sum", r"\dfrac", r"\Bigl"))
-    return rf"\Bigl({text}\Bigr)" if tall else rf"\bigl({text}\bigr)" if r"\bigl" in text or "(" in text else f"({text})"
+    return (
+        rf"\Bigl({text}\Bigr)" if tall else rf"\bigl({text}\bigr)" if r"\bigl" in text or "(" in text else f"({text})"
+    )
 
 
 def group(text):
@@ -140,24 +144,42 @@ def _symbol(e):
 
 
 def _sum(e):
-    # Matrix sums keep the order in which they were written; SymPy's are put in order, short terms first.
-    terms = sorted(e.args, key=is_negative if isinstance(e, Sum) else lambda t: (is_negative(t), len(at(t)), at(t)))
+    if isinstance(e, Sum):
+        terms = sorted(e.args, key=is_negative)  # in the order in which they were written
+    else:
+        terms = e.args if _is_held(e) else sorted(e.args, key=lambda t: (is_negative(t), len(at(t)), at(t)))
     text = at(terms[0]) if is_negative(terms[0]) else at(terms[0], TERM)
     for t in terms[1:]:
         text += f"{BREAK} - {at(negated(t), TERM)}" if is_negative(t) else f"{BREAK} + {at(t, TERM)}"
     return SUM, text
 
 
+def _is_held(e):
+    """Whether a sum or product was built unevaluated, to be shown as it stands."""
+    return e.func(*e.args).args != e.args
+
+
 def _mul(e):
+    if _is_held(e) and not any(is_denominator(f) for f in e.args):
+        if e.args[0] == -1:
+            return SUM, "-" + _held_product(e.args[1:])
+        return TERM, _held_product(e.args)
     if is_negative(e):
         return SUM, f"-{at(negated(e), TERM)}"
     above, below = _fraction(e)
     if not below:
         return TERM, _juxtapose(above)
+    if any(f.is_Add and f.is_number for f in above):
+        return TERM, r"\frac" + group(_alone(above)) + group(_alone(below))
     if len(below) == 1 and below[0].is_Integer and len(above) > (1 if above[0].is_Integer else 0):
         number = above.pop(0) if above[0].is_Integer else S.One
         return TERM, rf"\tfrac{{{number}}}{{{below[0]}}}" + _juxtapose(above)
-    return TERM, r"\frac" + group(_juxtapose(above)) + group(_juxtapose(below))
+    return TERM, r"\frac" + group(_alone(above)) + group(_alone(below))
+
+
+def _held_product(factors):
+    texts = [at(f, TERM) for f in factors]
+    return _join(texts) if not all(f.is_number for f in factors) else r"\cdot ".join(texts)
 
 
 def _fraction(e):
@@ -182,12 +204,17 @@ def _rank(f):
     return 2 if isinstance(f, Add) else 4 if isinstance(f, (Inner, EntrySum)) else 3
 
 
+def _alone(factors):
+    """Factors between braces of their own: a single sum needs no parentheses there."""
+    return at(factors[0]) if len(factors) == 1 else _juxtapose(factors)
+
+
 def _juxtapose(factors):
     factors = sorted(factors, key=_rank)
     if not factors:
         return "1"
     if len(factors) == 1:
-        return at(factors[0])
+        return at(factors[0], TERM)
     texts = []
     for i, f in enumerate(factors):
         last = i == len(factors) - 1
@@ -257,14 +284,28 @@ def _log_det(e):
 
 def _entry_sum(e):
     inside = e.args[0]
-    text = r"\mathbf{1}^{\top}" + at(
-        inside, POWER if isinstance(inside, Hadamard) else TERM
-    )
+    text = r"\mathbf{1}^{\top}" + at(inside, POWER if isinstance(inside, Hadamard) else TERM)
     return TERM, text if is_vector(inside) else text + r"\mathbf{1}"
 
 
 def _loss(e):
     return ATOM, f"{typeset(str(e.args[0]))}({at(e.args[1])})"
+
+
+RELATIONS = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
+
+
+def _conjunction(e):
+    """a <= b and b < c as a <= b < c."""
+    first, second = (e.args if e.args[0].rhs == e.args[1].lhs else e.args[::-1]) if len(e.args) == 2 else e.args
+    if first.rhs == second.lhs:
+        return SUM, f"{at(first)} {RELATIONS[second.rel_op]} {at(second.rhs)}"
+    return SUM, r"\text{ and }".join(at(a) for a in e.args)
+
+
+def _membership(e):
+    element, values = e.args
+    return SUM, rf"{at(element)} \in \{{{', '.join(at(v) for v in sorted(values.args))}\}}"
 
 
 # ------------------------------------------------------------------------------------ matrices
@@ -275,8 +316,10 @@ def _variable(e):
 
 
 def _ones(e):
-    return (ATOM, r"\mathbf{1}") if 1 in e.shape and e.shape[1] == 1 else (
-        (POWER, r"\mathbf{1}^{\top}") if e.shape[0] == 1 else (TERM, r"\mathbf{1}\mathbf{1}^{\top}")
+    return (
+        (ATOM, r"\mathbf{1}")
+        if 1 in e.shape and e.shape[1] == 1
+        else ((POWER, r"\mathbf{1}^{\top}") if e.shape[0] == 1 else (TERM, r"\mathbf{1}\mathbf{1}^{\top}"))
     )
 
 
@@ -289,11 +332,11 @@ def _scale(e):
         return TERM, _coefficient(above) + _thin(matrix) + at(matrix, TERM)
     small = all(f.is_Integer for f in above + below)
     if small and len(above) <= 1 and len(below) == 1:
-        return TERM, r"\tfrac" + group(_juxtapose(above)) + group(_juxtapose(below)) + at(matrix, TERM)
+        return TERM, r"\tfrac" + group(_alone(above)) + group(_alone(below)) + at(matrix, TERM)
     if any(f.has(MatrixNode) for f in below) and not (matrix.has(Sum) and len(write(matrix)) > 60):
         top = at(Scale(Mul(*above), matrix))
-        return TERM, r"\frac" + group(top) + group(_juxtapose(below))
-    return TERM, r"\frac" + group(_juxtapose(above)) + group(_juxtapose(below)) + at(matrix, TERM)
+        return TERM, r"\frac" + group(top) + group(_alone(below))
+    return TERM, r"\frac" + group(_alone(above)) + group(_alone(below)) + at(matrix, TERM)
 
 
 def _coefficient(factors):
@@ -314,9 +357,7 @@ def _spaced(factors):
     """Factors side by side, with thin spaces around differentials and before functions."""
     text, previous = "", None
     for f in factors:
-        thin = previous is not None and (
-            isinstance(f, MatrixDifferential) or isinstance(previous, MatrixDifferential)
-        )
+        thin = previous is not None and (isinstance(f, MatrixDifferential) or isinstance(previous, MatrixDifferential))
         text += (r"\," if thin else "") + at(f, POWER)
         previous = f
     return text
@@ -346,8 +387,10 @@ def _apply(e):
     if base != e:
         if exponent == S.Half:
             return ATOM, r"\sqrt" + group(at(base))
-        return (TERM, rf"\mathbf{{1}}\oslash {at(reciprocal(e), POWER)}") if is_reciprocal(e) else (
-            POWER, at(base, ATOM) + r"^{\odot " + write(exponent) + "}"
+        return (
+            (TERM, rf"\mathbf{{1}}\oslash {at(reciprocal(e), POWER)}")
+            if is_reciprocal(e)
+            else (POWER, at(base, ATOM) + r"^{\odot " + write(exponent) + "}")
         )
     inside = {s: m for s, m in zip(SLOTS, matrices, strict=False)}
     arguments = [inside.get(a, a) for a in function.args]
@@ -383,6 +426,8 @@ def _loss_gradient(e):
 
 
 FORMS = {
+    And: _conjunction,
+    Contains: _membership,
     Symbol: _symbol,
     Add: _sum,
     Mul: _mul,

@@ -2,6 +2,8 @@
 
 import re
 
+from sympy.logic.boolalg import Boolean
+
 from derivations.abbreviations import abbreviate
 from derivations.expressions import depends, is_matrix, is_vector
 from derivations.notation.latex import BREAK, at, write
@@ -22,12 +24,24 @@ def derivation(d, name="f"):
     lines = []
     for i, (left, text, rule) in enumerate(rows):
         lines += _broken(left, text, rule, room, boxed=i == last)
-    for i, (symbol, defined) in enumerate(_used(d)):
-        where = r"\text{where}\quad " if not i else ""
-        lines += _broken(where + write(symbol), at(defined), "", room, boxed=False)
+    lines += _where(_used(d), room)
     if d.conditions:
         lines.append(rf"&&& {_side('with ' + ', '.join(d.conditions))}")
     return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+
+
+def _where(definitions, room):
+    """Definitions, one a line, those of numbers all on one."""
+    where = r"\text{where}\quad "
+    numbers = [f"{write(s)} &= {write(value)}" for s, value in definitions if value.is_number]
+    if numbers:
+        first, *others = numbers
+        yield where + r",\;".join([first, *(n.replace("&", "") for n in others)])
+        where = ""
+    for symbol, defined in definitions:
+        if not defined.is_number:
+            yield from _broken(f"{where}{write(symbol)} &=", at(defined), "", room, boxed=False)
+            where = ""
 
 
 def _used(d):
@@ -42,14 +56,19 @@ def _used(d):
 
 
 def _rows(d, name):
-    """(left side, right side, name of the rule) of every line."""
+    """(left side with its sign, right side, name of the rule) of every line."""
+    if isinstance(d.expression, Boolean):
+        yield "&", at(d.expression), ""
+        for s in d.steps:
+            yield r"\iff\quad &", at(s.after), s.rule.name
+        return
     function = typeset_name(d.expression, name)
     if not d.wrt_all:
-        yield function, at(d.expression), ""
+        yield f"{function} &=", at(d.expression), ""
         for s in d.steps:
-            yield "", at(s.after), s.rule.name
+            yield "&=", at(s.after), s.rule.name
         return
-    yield function, at(abbreviate(d.expression, d.definitions)), ""
+    yield f"{function} &=", at(abbreviate(d.expression, d.definitions)), ""
     order, left = 0, ""
     for s in d.steps:
         if opens(s):
@@ -58,7 +77,7 @@ def _rows(d, name):
         # A symmetric Jacobian needs no transposing, but it is named by the layout all the same.
         role = d.layout if s is d.steps[-1] and d.layout == "denominator" else s.rule.role
         left = derivative_name(d, function, order, role) if role else left
-        yield left, at(s.after), s.rule.name
+        yield f"{left} &=", at(s.after), s.rule.name
         left = ""
 
 
@@ -92,6 +111,7 @@ def derivative_name(d, function, order, role):
 
 
 def _side(text):
+    text = re.sub(r"([_&%#])", r"\\\1", text)
     return rf"{{\scriptstyle\text{{{text}}}}}"
 
 
@@ -126,10 +146,10 @@ def _broken(left, text, rule, room, boxed):
     lines.append(current)
     if len(lines) == 1:
         shown = rf"\boxed{{{lines[0]}}}" if boxed else lines[0]
-        return [f"{left} &= {shown}{side}"]
-    first = [f"{left} &= {lines[0]}"] + [rf"&\qquad{{}}{line}" for line in lines[1:]]
+        return [f"{left} {shown}{side}"]
+    first = [f"{left} {lines[0]}"] + [rf"&\qquad{{}}{line}" for line in lines[1:]]
     first[-1] += side
     if boxed:
-        first = [rf"{left} &= \boxed{{\begin{{aligned}}&{lines[0]}"]
+        first = [rf"{left} \boxed{{\begin{{aligned}}&{lines[0]}"]
         first[0] += "".join(rf" \\ &\quad{{}}{line}" for line in lines[1:]) + rf"\end{{aligned}}}}{side}"
     return first

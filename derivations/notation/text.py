@@ -55,7 +55,13 @@ def tokens(source):
     return found + [("end", "", stop, stop)]
 
 
-HINTS = {"=": "give only the right-hand side", "@": "the matrix product is *", "[": "use ( )", "{": "use ( )", "|": "use abs(x) or norm2(x)"}
+HINTS = {
+    "=": "give only the right-hand side",
+    "@": "the matrix product is *",
+    "[": "use ( )",
+    "{": "use ( )",
+    "|": "use abs(x) or norm2(x)",
+}
 
 
 def _hint(character):
@@ -221,7 +227,7 @@ class Writer:
 
     def add(self, e):
         terms = sorted(e.args, key=is_negative)
-        text = self.write(terms[0], TERM)if not is_negative(terms[0]) else self.write(terms[0])
+        text = self.write(terms[0], TERM) if not is_negative(terms[0]) else self.write(terms[0])
         for t in terms[1:]:
             text += f" - {self.write(negated(t), TERM)}" if is_negative(t) else f" + {self.write(t, TERM)}"
         return SUM, text
@@ -238,7 +244,9 @@ class Writer:
             below = [S(r.q)] + below
         text = "*".join(self.write(f, UNARY) for f in above) or "1"
         if below:
-            text += "/" + (self.write(below[0], ATOM) if len(below) == 1 else f"({'*'.join(self.write(f, UNARY) for f in below)})")
+            text += "/" + (
+                self.write(below[0], ATOM) if len(below) == 1 else f"({'*'.join(self.write(f, UNARY) for f in below)})"
+            )
         return TERM, text
 
     def pow(self, e):
@@ -358,6 +366,8 @@ def negated(e):
     """-e, for a term that is_negative."""
     if isinstance(e, Scale):
         return Scale(negated(e.args[0]), e.args[1])
+    if isinstance(e, Mul) and e.args[0] == -1:
+        return Mul(*e.args[1:], evaluate=False) if len(e.args) > 2 else e.args[1]
     turned = next((f for f in Mul.make_args(e) if _starts_negative(f)), None)
     return -e if turned is None else Mul(-turned, *(f for f in Mul.make_args(e) if f is not turned))
 

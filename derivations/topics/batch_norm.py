@@ -48,7 +48,9 @@ PROPAGATE = Rule(
     r"\operatorname{Var}f(m, s) \approx f_m^2\operatorname{Var}m + f_s^2\operatorname{Var}s",
     source="The delta method, to first order; Casella & Berger (2002), Statistical Inference, 5.5.4",
 )
-STANDARD = Rule(None, "standard normal companions", r"m = 0,\ s = 1,\ \operatorname{Var}m = 1/B,\ \operatorname{Var}s = 1/(2B)")
+STANDARD = Rule(
+    None, "standard normal companions", r"m = 0,\ s = 1,\ \operatorname{Var}m = 1/B,\ \operatorname{Var}s = 1/(2B)"
+)
 
 
 def noise_slopes():

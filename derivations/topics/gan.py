@@ -54,7 +54,7 @@ def value_at_best_discriminator():
     result, _ = simplify(expanded)
     return equalities(
         reading.expression,
-        (*reading.variables.values(), midpoint[0]),
+        reading.variables.values(),
         (MIDPOINT, halves),
         (logarithms.MULTIPLE, split),
         (EXPAND, expanded),
@@ -136,12 +136,13 @@ def expectation_over_laws():
     f (S,) holds the values of any function of G(z), such as log(1 - D(G(z))), at the points z.
     """
     reading, (mixture,) = read("w'*(P*f)", LATENT, {"pbar": "P'*w"})
-    w, p, f = (reading.variables[n] for n in ("w", "P", "f"))
-    mixed = Product(Transpose(mixture[0]), f)
-    return equalities(reading.expression, (w, p, f, mixture[0]), (MIXTURE, mixed), definitions=(mixture,))
+    mixed = Product(Transpose(mixture[0]), reading.variables["f"])
+    return equalities(reading.expression, reading.variables.values(), (MIXTURE, mixed), definitions=(mixture,))
 
 
-WITHIN = Rule(None, "within a law, between laws", r"\operatorname{E}g^2 - (\operatorname{E}g)^2", source="Law of total variance")
+WITHIN = Rule(
+    None, "within a law, between laws", r"\operatorname{E}g^2 - (\operatorname{E}g)^2", source="Law of total variance"
+)
 
 
 def variance_over_laws():
@@ -149,9 +150,12 @@ def variance_over_laws():
 
     Only the first term shrinks with the batch size B.
     """
-    variables = {"w": LATENT["w"], "mu": "K", "v": {"kind": "vector", "shape": ["K"], "props": ["positive"]}, "B": POSITIVE}
+    variables = {
+        "w": LATENT["w"],
+        "mu": "K",
+        "v": {"kind": "vector", "shape": ["K"], "props": ["positive"]},
+        "B": POSITIVE,
+    }
     reading, _ = read("w'*(v/B + mu.^2) - (w'*mu)^2", variables)
     split, _ = rewrite(reading.expression, (EXPAND,))
     return equalities(reading.expression, reading.variables.values(), (WITHIN, split))
-
-

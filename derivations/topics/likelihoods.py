@@ -164,9 +164,7 @@ def categorical_loss():
 
 def softmax_gradient():
     """The gradient of the cross-entropy by the logits: p - t."""
-    return derive(
-        "-t'*log(p)", "z", variables={"t": ONE_HOT, "z": "K"}, definitions={"p": ("softmax(z)", "prob")}
-    )
+    return derive("-t'*log(p)", "z", variables={"t": ONE_HOT, "z": "K"}, definitions={"p": ("softmax(z)", "prob")})
 
 
 def softmax_hessian():
@@ -208,9 +206,7 @@ def laplace_gradient():
 
 def poisson_loss():
     """-log of the Poisson probability of the count y at the rate lam."""
-    return _value(
-        "lam^y*exp(-lam)/factorial(y)", {"y": POSITIVE, "lam": POSITIVE}, logarithms.EXPAND, negate_log=True
-    )
+    return _value("lam^y*exp(-lam)/factorial(y)", {"y": POSITIVE, "lam": POSITIVE}, logarithms.EXPAND, negate_log=True)
 
 
 def poisson_gradient():

@@ -5,6 +5,9 @@ dual numbers carry a second one. Nothing here knows a rule of `derivations.rules
 Source: Griewank & Walther (2008), Evaluating Derivatives, ch. 3 and 13.
 """
 
+import math
+from fractions import Fraction
+
 import sympy
 from mpmath import mp, mpc, mpf
 from sympy import Rational
@@ -143,6 +146,35 @@ class PrimeField:
     size_of = staticmethod(lambda x: 0 if plain(x) == 0 else 1)
 
 
+class Rationals:
+    """Rational numbers, for what needs an order or a floor."""
+
+    name = "rational numbers"
+
+    @staticmethod
+    def number(value):
+        if not isinstance(value, (int, sympy.Rational)):
+            raise NotRationalError(value)
+        value = Rational(value)
+        return Fraction(int(value.p), int(value.q))
+
+    @staticmethod
+    def base_function(name, x):
+        if name not in ("floor", "ceil"):
+            raise NotRationalError(name)
+        return Fraction(getattr(math, name)(x))
+
+    @staticmethod
+    def is_positive(x):
+        return plain(x) > 0
+
+    @staticmethod
+    def is_zero(x):
+        return plain(x) == 0
+
+    size_of = staticmethod(lambda x: abs(plain(x)))
+
+
 class Decimals:
     """Real numbers of 50 digits."""
 
@@ -230,9 +262,7 @@ class Functions:
         return x * self.sign(x)
 
     def normpdf(self, x):
-        return self.elementary("exp", x * x * self.half(-1)) / self.elementary(
-            "sqrt", 2 * self.field.number(sympy.pi)
-        )
+        return self.elementary("exp", x * x * self.half(-1)) / self.elementary("sqrt", 2 * self.field.number(sympy.pi))
 
     def normcdf(self, x):
         return (1 + self.elementary("erf", x / self.elementary("sqrt", self.field.number(2)))) * self.half(1)
@@ -260,7 +290,7 @@ def _log_of_positive(functions, base):
 
 ELEMENTARY = {
     getattr(sympy, name): name
-    for name in "exp log sin cos tan asin acos atan sinh cosh tanh erf floor factorial".split()
+    for name in ["exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "erf", "floor", "factorial"]
 } | {sympy.ceiling: "ceil"}
 COMPOSED = {
     sigmoid: Functions.sigmoid,

@@ -9,7 +9,8 @@ import random
 
 import sympy
 import torch
-from sympy import Add, Mul, Pow, Symbol
+from sympy import Add, And, Contains, Mul, Pow, Symbol
+from sympy.core.relational import Relational
 
 from derivations.errors import DerivationError, DomainError, UnsupportedError
 from derivations.expressions import (
@@ -37,7 +38,7 @@ from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, ste
 from derivations.notation.code import gradient_name, identifier, loss_gradients
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, Trace
 from derivations.verification.report import Witness
-from derivations.verification.sampling import Sampler, properties_of, sizes_for
+from derivations.verification.sampling import COUNT, Sampler, counted, properties_of, sizes_for
 
 POINTS = 3
 ATTEMPTS = 40
@@ -111,14 +112,16 @@ CHAINS = {
     (Add, Sum): lambda a, b: a + b,
     (Mul, Scale, Hadamard): lambda a, b: a * b,
     (Product, Inner): lambda a, b: a @ b,
+    (And,): lambda a, b: a * b,
 }
+RELATIONS = {"==": torch.eq, "<": torch.lt, "<=": torch.le, ">": torch.gt, ">=": torch.ge}
 
 
 def value(e, values, sizes):
     """The value of an expression as a 2-D float64 tensor; values: variable -> 2-D tensor."""
     if e in values:
         return values[e]
-    if isinstance(e, Symbol) and e in sizes or e.is_number:
+    if (isinstance(e, Symbol) and e in sizes) or e.is_number:
         return torch.tensor([[float(sizes.get(e, e))]], dtype=torch.float64)
     if isinstance(e, (Identity, Ones, Zero)):
         rows, columns = (int(s.xreplace(sizes)) for s in e.shape)
@@ -132,7 +135,11 @@ def value(e, values, sizes):
     if isinstance(e, LossGradient):
         w = value(e.args[1], values, sizes).detach().requires_grad_(True)
         return torch.autograd.grad(_loss(w).sum(), w)[0]
+    if isinstance(e, Contains):
+        return sum((value(e.args[0], values, sizes) == float(v)).double() for v in e.args[1].args)
     args = [value(a, values, sizes) for a in e.args]
+    if isinstance(e, Relational):
+        return RELATIONS[e.rel_op](*args).double()
     for kinds, operation in CHAINS.items():
         if isinstance(e, kinds):
             result = args[0]
@@ -162,18 +169,21 @@ def check(derivation, points=POINTS, seed=0):
     """A Witness for the result of a derivation."""
     try:
         generated = derivation.to_function("torch")
-        errors = [_error_at(derivation, generated, f"{seed}/{point}") for point in range(points)]
+        points = COUNT if counted(derivation, 0) else points
+        errors = [
+            _error_at(derivation, generated, f"{seed}/{point}", counted(derivation, point)) for point in range(points)
+        ]
     except DerivationError as error:
         return Witness("autograd (float64)", None, note=str(error))
     worst = max(errors)
     return Witness("autograd (float64)", worst < TOLERANCE, points, worst, note="" if worst < TOLERANCE else "result")
 
 
-def _error_at(derivation, generated, seed):
+def _error_at(derivation, generated, seed, fixed):
     """The relative error at one random point inside the domain."""
     for attempt in range(ATTEMPTS):
         try:
-            point, sizes = _sample(derivation, f"{seed}/{attempt}")
+            point, sizes = _sample(derivation, f"{seed}/{attempt}", fixed)
             expected = _expected(derivation, point, sizes)
         except DomainError:
             continue
@@ -193,14 +203,14 @@ def _error_at(derivation, generated, seed):
     return error if math.isfinite(error) else math.inf
 
 
-def _sample(derivation, seed):
+def _sample(derivation, seed, fixed):
     sampler = FloatSampler(seed)
     defined = dict(derivation.definitions)
     variables = [v for v in derivation.variables if v not in defined]
     sizes = {s: sympy.Integer(n) for s, n in sizes_for(variables, random.Random(seed)).items()}
     point = {}
     for v in variables:
-        rows = sampler.matrix(v, sizes) if is_matrix(v) else [[sampler.scalar(properties_of(v))]]
+        rows = sampler.matrix(v, sizes) if is_matrix(v) else [[fixed.get(v, sampler.scalar(properties_of(v)))]]
         point[v] = torch.tensor(rows, dtype=torch.float64)
     for symbol, expression in derivation.definitions:
         point[symbol] = value(expression, point, sizes)

@@ -1,7 +1,10 @@
 """The value of an expression tree at a point, over the numbers of a field."""
 
+import operator
+
 import sympy
-from sympy import Add, Expr, Mul, Pow, Symbol
+from sympy import Add, And, Contains, Expr, Mul, Pow, Symbol
+from sympy.core.relational import Relational
 
 from derivations.errors import DomainError, UnsupportedError
 from derivations.expressions import (
@@ -27,7 +30,15 @@ from derivations.expressions import (
     Zero,
 )
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, ScalarDifferential, Trace
-from derivations.verification.arithmetic import COMPOSED, ELEMENTARY, Dual, Functions
+from derivations.verification.arithmetic import (
+    COMPOSED,
+    ELEMENTARY,
+    Dual,
+    Functions,
+    NotRationalError,
+    Residue,
+    plain,
+)
 
 
 class Evaluator:
@@ -72,6 +83,20 @@ class Evaluator:
         if e in self.integers:
             return self.field.number(self.integers[e])
         raise UnsupportedError(f"no value for {e}")
+
+    def relation(self, e):
+        """1 where a proposition holds, else 0."""
+        left, right = (plain(self(a)) for a in e.args)
+        if isinstance(left, Residue):
+            raise NotRationalError(e)  # a field of residues has no order
+        return self.field.number(int(bool(RELATIONS[e.rel_op](left, right))))
+
+    def conjunction(self, e):
+        return self.field.number(int(all(self(a) == 1 for a in e.args)))
+
+    def membership(self, e):
+        element, values = e.args
+        return self.field.number(int(any(self(element) == self(v) for v in values.args)))
 
     def total(self, numbers):
         result = self.field.number(0)
@@ -254,9 +279,7 @@ class Evaluator:
         rows, polynomial = self(e.args[1]), self.losses[str(e.args[0])]
 
         def partial_derivative(i, j):
-            seeded = [
-                [Dual(x, x * 0 + int((i, j) == (k, m))) for m, x in enumerate(row)] for k, row in enumerate(rows)
-            ]
+            seeded = [[Dual(x, x * 0 + int((i, j) == (k, m))) for m, x in enumerate(row)] for k, row in enumerate(rows)]
             return polynomial(seeded).slope
 
         return [[partial_derivative(i, j) for j in range(len(row))] for i, row in enumerate(rows)]
@@ -266,7 +289,19 @@ def _rows(value):
     return value if isinstance(value, list) else [[value]]
 
 
+RELATIONS = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
 FORMS = {
+    Relational: Evaluator.relation,
+    And: Evaluator.conjunction,
+    Contains: Evaluator.membership,
     Symbol: Evaluator.symbol,
     Add: Evaluator.add,
     Mul: Evaluator.mul,
@@ -298,4 +333,3 @@ FORMS = {
     LogDet: Evaluator.log_det,
     LogSumExp: Evaluator.log_sum_exp,
 }
-

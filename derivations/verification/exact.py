@@ -2,10 +2,12 @@
 
 Polynomial and rational derivations are checked at random points of a prime field of 2^61 - 1
 elements, where a false equality survives a point with probability at most degree / p
-(Schwartz 1980; Zippel 1979). The others are checked with 50 digits.
+(Schwartz 1980; Zippel 1979); where order matters (ReLU, floors), in rational numbers. The others are
+checked with 50 digits.
 """
 
 import random
+from fractions import Fraction
 
 from mpmath import mp, mpf
 
@@ -20,13 +22,14 @@ from derivations.verification.arithmetic import (
     Dual,
     NotRationalError,
     PrimeField,
+    Rationals,
     Residue,
     plain,
 )
 from derivations.verification.degrees import degree
 from derivations.verification.evaluation import Evaluator
 from derivations.verification.report import Witness
-from derivations.verification.sampling import Sampler, properties_of, sizes_for
+from derivations.verification.sampling import COUNT, Sampler, counted, properties_of, sizes_for
 
 POINTS = 2
 ATTEMPTS = 40
@@ -51,26 +54,35 @@ class DecimalSampler(Sampler):
         return mpf(low) + (mpf(high) - mpf(low)) * mpf(self.generator.getrandbits(170)) / mpf(2) ** 170
 
 
-SAMPLERS = {PrimeField: FieldSampler, Decimals: DecimalSampler}
+class RationalSampler(Sampler):
+    def generic(self):
+        return Fraction(self.generator.choice((-1, 1)) * self.generator.randrange(1, 60), 7)
+
+    def between(self, low, high):
+        return Fraction(low) + (Fraction(high) - Fraction(low)) * Fraction(self.generator.randrange(1, 64), 64)
+
+
+# The first field that can evaluate a derivation is the one that checks it.
+SAMPLERS = {PrimeField: FieldSampler, Rationals: RationalSampler, Decimals: DecimalSampler}
 
 
 def check(derivation, points=POINTS, seed=0):
     """A Witness for every step and the result of a derivation."""
     with mp.workdps(DIGITS):
-        try:
-            return _check_in(PrimeField, derivation, points, seed)
-        except NotRationalError:
-            pass
-        try:
-            return _check_in(Decimals, derivation, points, seed)
-        except DerivationError as error:
-            return Witness("exact", None, note=str(error))
+        for field in SAMPLERS:
+            try:
+                return _check_in(field, derivation, points, seed)
+            except NotRationalError:
+                continue
+            except DerivationError as error:
+                return Witness("exact", None, note=str(error))
 
 
 def _check_in(field, derivation, points, seed):
     worst, failed, bound = mpf(0), "", 0.0
+    points = COUNT if counted(derivation, 0) else points
     for point in range(points):
-        for claim, left, right in _claims(derivation, field, f"{seed}/{point}"):
+        for claim, left, right in _claims(derivation, field, f"{seed}/{point}", counted(derivation, point)):
             error = _difference(left, right, field)
             worst = max(worst, error)
             if not error < (TOLERANCE if field is Decimals else mpf(1) / 2):
@@ -94,18 +106,18 @@ def _check_in(field, derivation, points, seed):
 # ------------------------------------------------------------------------------------- points
 
 
-def _claims(derivation, field, seed):
+def _claims(derivation, field, seed, fixed):
     """(name, left, right) of every equality at one random point inside the domain."""
     reason = None
     for attempt in range(ATTEMPTS):
         try:
-            return list(_claims_at(derivation, field, f"{seed}/{attempt}"))
+            return list(_claims_at(derivation, field, f"{seed}/{attempt}", fixed))
         except DomainError as error:
             reason = error
     raise DerivationError(f"no point inside the domain in {ATTEMPTS} attempts: {reason}")
 
 
-def _claims_at(derivation, field, seed):
+def _claims_at(derivation, field, seed, fixed):
     sampler = SAMPLERS[field](seed)
     defined = {symbol for symbol, _ in derivation.definitions}
     variables = [v for v in derivation.variables if v not in defined]
@@ -114,7 +126,7 @@ def _claims_at(derivation, field, seed):
     integers = dict(sizes)
     for v in variables:
         if not is_matrix(v) and "integer" in properties_of(v):
-            integers[v] = point[v] = sampler.scalar({"integer"})
+            integers[v] = point[v] = fixed.get(v, sampler.scalar({"integer"}))
     point = {v: _lift(x, field) for v, x in point.items()}
     directions = {v: _direction(x, sampler) for v, x in point.items()}
     losses = {name: _loss(sampler) for name in _loss_names(derivation.expression)}
@@ -259,9 +271,7 @@ def _difference(left, right, field):
     if (len(left), len(left[0])) != (len(right), len(right[0])):
         return mpf("inf")
     pairs = [(plain(x), plain(y)) for r, s in zip(left, right) for x, y in zip(r, s)]
-    if field is PrimeField:
+    if field is not Decimals:
         return mpf(int(any(not (x - y) == 0 for x, y in pairs)))
     scale = max([abs(v) for pair in pairs for v in pair] + [mpf(10) ** -20])
     return max(abs(x - y) for x, y in pairs) / scale
-
-

@@ -21,10 +21,16 @@ class Witness:
 
     def __str__(self):
         verdict = {True: "passed", False: "FAILED", None: "did not run"}[self.passed]
-        parts = [f"{self.points} points", f"worst relative error {self.worst_error:.1e}"] if self.passed is not None else []
+        parts = (
+            [f"{self.points} points", f"worst relative error {self.worst_error:.1e}"] if self.passed is not None else []
+        )
         if self.error_bound is not None:
             parts.append(f"error probability below {self.error_bound:.0e}")
-        return f"{self.name}: {verdict}" + (f" ({', '.join(parts)})" if parts else "") + (f": {self.note}" if self.note else "")
+        return (
+            f"{self.name}: {verdict}"
+            + (f" ({', '.join(parts)})" if parts else "")
+            + (f": {self.note}" if self.note else "")
+        )
 
 
 @dataclass(frozen=True)

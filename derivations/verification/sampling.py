@@ -3,6 +3,7 @@
 import random
 
 import sympy
+from sympy.logic.boolalg import Boolean
 
 from derivations.errors import DerivationError, UnsupportedError
 from derivations.expressions import Variable, is_matrix
@@ -92,6 +93,16 @@ def _one_hot(sampler, a):
     chosen = sampler.generator.randrange(len(a))
     return [[1 if i == chosen else 0] for i in range(len(a))]
 
+
+def counted(derivation, point):
+    """Values of the whole unknowns of a proposition, which is checked at 0, 1, 2, … in turn."""
+    if not isinstance(derivation.expression, Boolean):
+        return {}
+    return {v: point for v in derivation.variables if not is_matrix(v) and v.is_integer}
+
+
+# How many of these are tried.
+COUNT = 200
 
 # Applied in this order.
 STRUCTURES = {

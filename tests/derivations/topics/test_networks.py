@@ -175,6 +175,13 @@ def test_every_shape_on_the_way_is_that_of_torch():
         assert x.shape[1:] == row.output_shape
 
 
+def test_a_linear_layer_reads_the_last_axis_as_in_torch():
+    (row,) = propagate([Linear(5, 7)], (16, 4, 5))
+    with FlopCounterMode(display=False) as flops:
+        output = torch.nn.Linear(5, 7)(torch.zeros(16, 4, 5))
+    assert row.output_shape == output.shape and 2 * row.multiply_adds == flops.get_total_flops()
+
+
 @pytest.mark.parametrize("kind", networks.LAYERS, ids=lambda kind: kind.__name__)
 def test_a_layer_takes_the_arguments_of_torch(kind):
     ours = list(inspect.signature(kind).parameters.values())
