@@ -1,0 +1,1 @@
+"""The answers to the homework, declared question by question."""

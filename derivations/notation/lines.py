@@ -26,7 +26,7 @@ def derivation(d, name="f"):
         lines += _broken(left, text, rule, room, boxed=i == last)
     lines += _where(_used(d), room)
     if d.conditions:
-        lines.append(rf"&&& {_side('with ' + ', '.join(d.conditions))}")
+        lines.append(f"& {_side('with ' + ', '.join(d.conditions))}")
     return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
 
 

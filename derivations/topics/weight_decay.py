@@ -20,6 +20,7 @@ ALPHA = Symbol("alpha", positive=True)
 LAMBDA = Symbol("lambda", positive=True)
 MU = Symbol("mu", positive=True)
 BETA1, BETA2, EPSILON = (Symbol(n, positive=True) for n in ("beta_1", "beta_2", "epsilon"))
+DECAY = Symbol("delta", positive=True)
 GRADIENT = LossGradient("L", W)
 
 STEP = Rule(None, "put the gradient in", r"w \leftarrow w - \alpha\,\partial L'/\partial w", source="Gradient descent")
