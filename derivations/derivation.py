@@ -73,9 +73,12 @@ class Derivation:
         """The result in the text notation."""
         return text.write(self.result, self.variables)
 
-    def to_latex(self, name="f", steps=True):
-        """The whole derivation in LaTeX, or with steps=False the result alone."""
-        return lines.derivation(self, name) if steps else latex.write(self.result)
+    def to_latex(self, name="f", steps=True, where=True):
+        """The whole derivation in LaTeX, or with steps=False the result alone.
+
+        where: whether to list the definitions that the lines use.
+        """
+        return lines.derivation(self, name, where) if steps else latex.write(self.result)
 
     def _repr_latex_(self):
         return lines.derivation(self)

@@ -15,6 +15,7 @@ from derivations.abbreviations import abbreviate
 from derivations.derivation import Derivation, Rule, Step
 from derivations.errors import NoRuleError, UnsupportedError
 from derivations.expressions import (
+    Apply,
     EntrySum,
     Identity,
     Inner,
@@ -299,14 +300,14 @@ def _first_order(expression, variable, layout, definitions):
     )
 
 
-def conventions(expression):
-    """The conventions at kinks that a derivative of the expression rests on."""
-    kinds = {type(n): n for n in preorder_traversal(expression)}
+def conventions(expression, variables):
+    """The conventions at kinks that a derivative of the expression by the variables rests on."""
+    moving = [n for n in preorder_traversal(expression) if any(depends(n, v) for v in variables)]
+    # An elementwise function stands in its node with a slot for its argument.
+    kinds = {type(f) for n in moving for f in (n, *(n.args[:1] if isinstance(n, Apply) else ()))}
     found = [CONVENTIONS[k] for k in CONVENTIONS if k in kinds]
-    norms = {n for n in preorder_traversal(expression) if isinstance(n, Norm)}
-    odd = [p for p in preorder_traversal(expression) if isinstance(p, Norm)]
-    squared = [p.base for p in preorder_traversal(expression) if rules.is_squared_norm(p)]
-    if norms and len(odd) > len(squared):
+    squared = sum(rules.is_squared_norm(n) for n in moving)
+    if sum(isinstance(n, Norm) for n in moving) > squared:
         found.append("the argument of the norm is not zero")
     return tuple(found)
 
@@ -324,7 +325,7 @@ def differentiate(expression, variables, wrt, layout="denominator", definitions=
     steps, result, name = _first_order(expression, wrt[0], layout if len(wrt) == 1 else "denominator", definitions)
     variables = (*variables, *(symbol for symbol, _ in definitions))
     found = Derivation(expression, variables, steps, result, name, tuple(wrt), tuple(definitions))
-    found = found.with_conditions(*conventions(expression))
+    found = found.with_conditions(*conventions(expression, wrt))
     if len(wrt) == 1:
         return found
     return _second_order(found)

@@ -37,7 +37,7 @@ def main(arguments=None):
     try:
         numbers = chosen(options.only)
         rendered = [render(n, Settings(options.layout, results_folder(options.results)), options) for n in numbers]
-        write(rendered, options.fragments)
+        write(rendered, options.fragments, options.layout)
     except ProofError as error:
         return complain(error, 1)
     except DerivationError as error:
@@ -91,8 +91,9 @@ def render(number, settings, options):
     answer = ANSWERS[number](settings)
     proofs = [prove(d, number, WITNESSES[options.verify]) for d in answer.derivations]
     if not options.quiet:
-        proven = f"{len(proofs)} derivations" + (" proven" if options.verify != "none" else "") if proofs else "prose"
-        print(f"{number}  {answer.title}: {proven}", file=sys.stderr)
+        derived = f"{len(proofs)} derivation{'s' * (len(proofs) != 1)}" if proofs else "prose"
+        proven = " proven" if proofs and options.verify != "none" else ""
+        print(f"{number}  {answer.title}: {derived}{proven}", file=sys.stderr)
     return answer, proofs
 
 
@@ -118,17 +119,17 @@ PROOFS = {
         rf"probability of error below ${_probability(w.error_bound)}$."
     ),
     "exact (rational numbers)": lambda w: rf"Every line proven in rational numbers at {w.points} points.",
-    "exact (50 digits)": lambda w: rf"Every line proven to 30 digits at {w.points} random points.",
+    "exact (50 digits)": lambda w: rf"Every line proven in 50-digit arithmetic at {w.points} random points.",
     "autograd (float64)": lambda w: rf"Result checked by autograd, relative error {w.worst_error:.0e}.",
 }
 
 
-def write(rendered, folder):
+def write(rendered, folder, layout):
     """The document to standard output, or fragments into a folder."""
     answers = [answer for answer, _ in rendered]
     proofs = {answer.number: lines for answer, lines in rendered}
     if folder is None:
-        sys.stdout.write(document.document(answers, proofs))
+        sys.stdout.write(document.document(answers, proofs, layout))
         sys.stdout.flush()
         return
     folder = Path(folder)

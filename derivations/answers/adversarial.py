@@ -12,12 +12,12 @@ def loss_function(settings):
         "4.1",
         "Understanding GANs: the loss function",
         (
-            Question("", r"The overall loss of a GAN, and for an optimally trained one (a) the discriminator and (b) its value."),
+            Question("Question.", r"The overall loss of a GAN, and for an optimally trained one (a) the discriminator and (b) its value."),
             Text(
                 r"The discriminator $D$ gives the probability that a sample is real; the generator $G$ makes samples from "
                 r"noise $z$. They play for the value"
                 r"\[\boxed{\min_G\max_D V(D, G),\qquad V(D, G) = \mathbb{E}_{x\sim p_{\text{data}}}[\log D(x)] + "
-                r"\mathbb{E}_{z\sim p_z}[\log(1 - D(G(z)))]}.\]"
+                r"\mathbb{E}_{z\sim p_z}[\log(1 - D(G(z)))]}\]"
                 r"Write $p$ for $p_{\text{data}}$ and $q$ for the law $p_g$ of the generated samples."
             ),
             Question("(a)", r"The ideal discriminator."),
@@ -38,8 +38,8 @@ def loss_function(settings):
             ),
             Text(
                 r"An optimally trained generator makes $q = p$. Then \[\boxed{D^{\star} = \frac{p}{p + p} = "
-                r"\tfrac12\text{ wherever there is data}}\] The discriminator is not stupid; there is nothing left to "
-                r"tell apart, and it says so."
+                r"\tfrac12\text{ wherever there is data}}\] The discriminator has not failed: there is nothing left to "
+                r"tell apart."
             ),
             Mistake(
                 r"$D(x) = 1$ and $D(G(z)) = 0$. That is the best discriminator against a generator whose samples never "
@@ -74,7 +74,7 @@ def gradients(settings):
         "Understanding GANs: gradients",
         (
             Question(
-                "",
+                "Question.",
                 r"The gradients of the loss by $\mathbf{W}_d$ ($1\times 5$) and $\mathbf{W}_g$ ($5\times 2$), for "
                 r"$\mathbf{y} = \operatorname{ReLU}(\mathbf{W}_g\mathbf{x})$ and $b = \sigma(\mathbf{W}_d\mathbf{z})$.",
             ),
@@ -116,7 +116,7 @@ def gradients(settings):
                 r"$\mathbf{Y} = \operatorname{ReLU}(\mathbf{X}\mathbf{W}_g^{\top})$, and means over the batch:"
             ),
             Work(gan.batch_gradient("W_d"), "V"),
-            Work(gan.batch_gradient("W_g", "saturating"), "L_G"),
+            Work(gan.batch_gradient("W_g", "saturating"), "L_G", where=False),
             Mistake(
                 r"Four at once. (1) $\operatorname{Sigmoid}'(b)$ takes the slope at the \emph{output}: $b$ lies in "
                 r"$(0, 1)$, so that number is always between 0.197 and 0.25 and never vanishes. Training does not reveal "
@@ -137,7 +137,7 @@ def input_distributions(settings):
         "4.3",
         "Understanding GANs: input distributions",
         (
-            Question("", r"What happens if the noise comes from a different, randomly chosen law in each step?"),
+            Question("Question.", r"What happens if the noise comes from a different, randomly chosen law in each step?"),
             Text(
                 r"Let the law in step $t$ be drawn from a family $p_1, \dots, p_K$ with probabilities $\mathbf{w}$, anew "
                 r"in each step. Let the rows of $\mathbf{P}$ hold the laws, as probabilities over the possible noise "

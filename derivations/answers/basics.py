@@ -76,8 +76,8 @@ def _layout_of_the_fourth(layout):
             r"(\partial\mathbf{A}\mathbf{y}/\partial\mathbf{y})\,\mathbf{x} = \mathbf{A}^{\top}\mathbf{x}$."
         ),
         Mistake(
-            r"To answer $\mathbf{A}$, of size $m\times n$. That is the numerator layout, which four lines above the "
-            r"sheet rules out; with it the chain rule for (3) would give $\mathbf{A}\mathbf{x}$, whose sizes do not "
+            r"To answer $\mathbf{A}$, of size $m\times n$. That is the numerator layout, and the formula "
+            r"sheet, four lines above the question, shows the other one; with it the chain rule for (3) would give $\mathbf{A}\mathbf{x}$, whose sizes do not "
             r"even fit unless $m = n$. Tools differ too: "
             r"\texttt{torch.autograd.functional.jacobian} returns $\mathbf{A}$, SymPy's "
             r"\texttt{(A*y).diff(y)} returns $\mathbf{A}^{\top}$. Say which layout you use."
@@ -198,7 +198,7 @@ def perfect_classifier(settings):
                 r"\textbf{Unlikely to help by itself.} The training accuracy is 100\,\% already: there is no training "
                 r"error left to gain, and more capacity makes memorising easier still. It is not a law of nature, "
                 r"though. Past the size at which a model can fit all its data, test error can fall again with size "
-                r"(Belkin et al., 2019; Nakkiran et al., 2020), and today's largest networks live there."
+                r"(Belkin et al., 2019; Nakkiran et al., 2020)."
             ),
             Mistake(
                 r"``It will not help, simple models are better'' as a universal statement. As a first guess for this "

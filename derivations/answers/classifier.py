@@ -241,7 +241,7 @@ def testing(settings):
             Code("four_runs.py"),
             *_measured(settings, "2.4"),
             Mistake(
-                r"\texttt{loss = train(\dots)} followed by \texttt{plot\_loss\_curve(running\_loss\_list)}: the list "
+                r"To call \texttt{train(\dots)} and then plot the list \texttt{running\_loss\_list}: the list "
                 r"inside the function is local, so all four plots show the same old curve of 2.3. A fresh \texttt{Net()} "
                 r"has its parameters on the CPU, so \texttt{net.cuda() if next(net.parameters()).is\_cuda else net} never "
                 r"moves it. And one checkpoint path for four runs keeps the last one only."
@@ -292,8 +292,8 @@ def _observations(settings):
     reading = Text(
         r"Second, how to read the curves. As long as training loss and test error fall together, more epochs help. When "
         r"the training loss goes on falling and the test accuracy stays or drops, the network overfits; that is a "
-        r"statement about two curves and cannot be made from the training loss alone. And 65\,\% is not ``pretty bad'': "
-        r"guessing gives 10\,\%, and a network of this size and training without augmentation is expected there."
+        r"statement about two curves and cannot be made from the training loss alone. And no accuracy is ``pretty bad'' "
+        r"by itself: guessing gives 10\,\%, and what this network can reach is what the table is for."
     )
     return (
         design,

@@ -28,18 +28,20 @@ STYLE = (
 \definecolor{answerblue}{RGB}{31,78,140}
 \definecolor{answerred}{RGB}{176,58,46}
 \newtcolorbox{question}[1]{enhanced,breakable,colback=answerblue!5,colframe=answerblue!60,boxrule=0pt,leftrule=2.5pt,
-  arc=0pt,left=8pt,right=8pt,top=4pt,bottom=4pt,before upper={\textbf{#1}\enspace}}
+  arc=0pt,left=8pt,right=8pt,top=4pt,bottom=4pt,before upper={\textbf{#1}\enspace},after={\par\nobreak\vspace{2pt}}}
 \newtcolorbox{mistake}{enhanced,breakable,colback=answerred!5,colframe=answerred!60,boxrule=0pt,leftrule=2.5pt,
   arc=0pt,left=8pt,right=8pt,top=4pt,bottom=4pt,
   before upper={\textbf{\textcolor{answerred}{Common mistake.}}\enspace}}
-\newcommand{\proven}[1]{\par\noindent{\footnotesize\textcolor{black!60}{#1}}\par}
+\newcommand{\proven}[1]{\par\nobreak\noindent{\footnotesize\textcolor{black!60}{#1}}\par}
+\newcommand{\work}{\par\nobreak\vspace{-0.55\baselineskip}\noindent}
 \lstdefinestyle{answer}{language=Python,basicstyle=\ttfamily\footnotesize,columns=fullflexible,keepspaces=true,
   showstringspaces=false,breaklines=true,frame=single,rulecolor=\color{black!25},framesep=6pt,xleftmargin=7pt,
   xrightmargin=7pt,keywordstyle=\color{answerblue}\bfseries,commentstyle=\color{black!55}\itshape,
   stringstyle=\color{answerred}}
+\allowdisplaybreaks[1]
+\postdisplaypenalty=10000
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{5pt plus 1pt minus 1pt}
-\allowdisplaybreaks[1]
 """
 )
 
@@ -59,9 +61,8 @@ TITLE = r"""\usepackage[hidelinks]{hyperref}
 \maketitle
 \begin{abstract}\noindent
 Every formula on these pages was derived by a program, line by line, and each line names its rule. The note under a
-derivation says how its lines were proven. A gradient has the shape of its variable, and
-$(\partial\mathbf{y}/\partial\mathbf{x})_{ij} = \partial y_j/\partial x_i$: the denominator layout of the homework's
-formula sheet, unless a line says otherwise. $\mathrm{d}$ is the differential, $\odot$ and $\oslash$ are the Hadamard
+derivation says how its lines were proven; the tests of the project check the results against PyTorch's autograd as
+well. LAYOUT $\mathrm{d}$ is the differential, $\odot$ and $\oslash$ are the Hadamard
 product and quotient, $\mathbf{1}$ is a vector of ones, $\mathbf{1}[\cdot]$ is $1$ where a condition holds and $0$
 elsewhere, and $\sigma(u) = 1/(1 + e^{-u})$.
 \end{abstract}
@@ -70,9 +71,21 @@ elsewhere, and $\sigma(u) = 1/(1 + e^{-u})$.
 END = "\\end{document}\n"
 
 
-def document(answers, proofs):
+LAYOUT_NOTES = {
+    "denominator": (
+        r"A gradient has the shape of its variable, and $(\partial\mathbf{y}/\partial\mathbf{x})_{ij} = "
+        r"\partial y_j/\partial x_i$: the denominator layout of the homework's formula sheet."
+    ),
+    "numerator": (
+        r"Derivatives are in numerator layout, $(\partial\mathbf{y}/\partial\mathbf{x}^{\top})_{ij} = "
+        r"\partial y_i/\partial x_j$, where 1.1 asks for them; the homework's formula sheet has their transposes."
+    ),
+}
+
+
+def document(answers, proofs, layout="denominator"):
     """The whole document. proofs: answer number -> one line for each derivation of the answer."""
-    text, section = [BEGIN + STYLE + TITLE], None
+    text, section = [BEGIN + STYLE + TITLE.replace("LAYOUT", LAYOUT_NOTES[layout])], None
     for answer in answers:
         chapter = answer.number.split(".")[0]
         if chapter != section:
@@ -105,7 +118,8 @@ def source(file):
 
 
 def _code(part):
-    return f"\\begin{{lstlisting}}[style=answer]\n{source(part.file).rstrip()}\n\\end{{lstlisting}}"
+    listing = f"\\begin{{lstlisting}}[style=answer]\n{source(part.file).rstrip()}\n\\end{{lstlisting}}"
+    return f"\\begin{{minipage}}{{\\linewidth}}\n{listing}\n\\end{{minipage}}\\par"
 
 
 def _figure(part):
@@ -125,7 +139,7 @@ def _table(part):
 FORMS = {
     Text: lambda p: p.latex + "\n",
     Question: lambda p: f"\\begin{{question}}{{{p.label}}}\n{p.latex}\n\\end{{question}}",
-    Work: lambda p: (p.lead + "\n" if p.lead else "") + p.derivation.to_latex(p.name),
+    Work: lambda p: f"{p.lead}\\work\n{p.derivation.to_latex(p.name, where=p.where)}",
     Mistake: lambda p: f"\\begin{{mistake}}\n{p.latex}\n\\end{{mistake}}",
     Code: _code,
     Figure: _figure,

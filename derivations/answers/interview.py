@@ -73,7 +73,8 @@ def batch_normalisation(settings):
             Work(batch_norm.folded(), "y"),
             Text(
                 r"with $\mathbf{s} = \sqrt{\text{running variance} + \varepsilon}$ and $\boldsymbol{\mu}$ the running "
-                r"mean. Forgetting \texttt{eval()} is the classic bug: test results then depend on the batch size and "
+                r"mean: the weights become $\operatorname{diag}(\boldsymbol{\gamma}\oslash\mathbf{s})\mathbf{W}$, and "
+                r"what does not depend on $\mathbf{x}$ is the new bias. Forgetting \texttt{eval()} is the classic bug: test results then depend on the batch size and "
                 r"on the order of the test set."
             ),
             Mistake(
@@ -88,8 +89,8 @@ def batch_normalisation(settings):
                 r"$\mathbf{g}$: that is how the batch statistics answer back."
             ),
             Work(batch_norm.backward("x"), "L"),
-            Work(batch_norm.backward("gamma"), "L"),
-            Work(batch_norm.backward("beta"), "L"),
+            Work(batch_norm.backward("gamma"), "L", where=False),
+            Work(batch_norm.backward("beta"), "L", where=False),
         ),
     )
 
@@ -144,8 +145,12 @@ def filter_sizes(settings):
                 r"To leave out the floor. Then $(64 - 3 + 2P)/2 + 1 = 32$ gives $P = 0.5$, and ``rounding to 1'' is a "
                 r"guess that happens to be right: rounding to 0, which is what Python's \texttt{round(0.5)} does, "
                 r"gives 31 pixels. With the floor, $P = 0.5$ is not a near miss but the lower end of an interval that "
-                r"contains one integer. It has an exact meaning too: one padded pixel in total, on one side only "
-                r"(\texttt{SAME} padding in TensorFlow), and that does give 32:"
+                r"contains one integer. "
+            ),
+            Text(
+                r"$P = 0.5$ has an exact meaning, too. Count the padded pixels of both sides together: one or two of them "
+                r"give 32 pixels, and one in all, on one side only, is what half a pixel on each side would be "
+                r"(\texttt{SAME} padding in TensorFlow does that):"
             ),
             Work(convolution.total_padding_derivation(64, 32, 2), "T"),
         ),
@@ -158,7 +163,7 @@ def decay(settings):
         "3.3",
         "L2 regularisation and weight decay",
         (
-            Question("", r"Why does adding $\lambda\mathbf{w}^{\top}\mathbf{w}$ to the loss make weights decay?"),
+            Question("Question.", r"Why does adding $\lambda\mathbf{w}^{\top}\mathbf{w}$ to the loss make weights decay?"),
             Text(r"Compare the two updates. The regularised loss $L' = L + \lambda\mathbf{w}^{\top}\mathbf{w}$ has the gradient"),
             Work(weight_decay.penalised_gradient(), "L'"),
             Text(r"so a step of gradient descent with learning rate $\alpha$, and its terms regrouped, is"),
@@ -216,7 +221,7 @@ def why_cnns(settings):
         "3.4",
         "Why CNNs?",
         (
-            Question("", r"Two reasons to prefer convolutions to fully connected layers for images."),
+            Question("Question.", r"Two reasons to prefer convolutions to fully connected layers for images."),
             Text(
                 r"\textbf{1. Shared, local weights.} A filter looks at a small window and is the same at every "
                 rf"position. The first layer of the network of 2.2 maps $3\times 32\times 32$ to $6\times 28\times 28$ "

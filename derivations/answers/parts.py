@@ -22,11 +22,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Work:
-    """A derivation, shown line by line; `name` is what the function is called in it."""
+    """A derivation, shown line by line; `name` is what the function is called in it.
+
+    where: whether the definitions that it uses are listed, or were already.
+    """
 
     derivation: Derivation
     name: str = "f"
     lead: str = ""
+    where: bool = True
 
 
 @dataclass(frozen=True)

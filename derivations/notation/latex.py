@@ -174,7 +174,15 @@ def _mul(e):
     if len(below) == 1 and below[0].is_Integer and len(above) > (1 if above[0].is_Integer else 0):
         number = above.pop(0) if above[0].is_Integer else S.One
         return TERM, rf"\tfrac{{{number}}}{{{below[0]}}}" + _juxtapose(above)
+    vast = [f for f in above if isinstance(f, (Inner, EntrySum)) and len(at(f)) > LONG]
+    if vast and not any(f.has(MatrixNode) for f in below):
+        short = [f for f in above if f not in vast]
+        return TERM, r"\frac" + group(_alone(short)) + group(_alone(below)) + _juxtapose(vast)
     return TERM, r"\frac" + group(_alone(above)) + group(_alone(below))
+
+
+# Beyond this many characters of LaTeX an inner product stands beside its fraction, where a line may be broken.
+LONG = 36
 
 
 def _held_product(factors):
@@ -206,6 +214,8 @@ def _rank(f):
 
 def _alone(factors):
     """Factors between braces of their own: a single sum needs no parentheses there."""
+    if not factors:
+        return "1"
     return at(factors[0]) if len(factors) == 1 else _juxtapose(factors)
 
 

@@ -10,23 +10,27 @@ from derivations.notation.latex import BREAK, at, write
 from derivations.notation.names import typeset
 
 # What fits on a line of 16 cm at 11 pt, in widths of an average character.
-LINE_WIDTH = 78
+LINE_WIDTH = 80
 # A rule's name is set smaller; a character of it takes this part of an average one.
 SIDE_WIDTH = 0.62
+# Between a formula and its rule.
+GAP = 4
 
 
-def derivation(d, name="f"):
+def derivation(d, name="f", where=True):
     """The whole derivation as an align* environment."""
     rows = list(_rows(d, name))
     last = len(rows) - 1
     # The columns of an alignment are as wide as their widest entries.
-    room = LINE_WIDTH - max(width(left) for left, _, _ in rows) - SIDE_WIDTH * max(len(rule) for _, _, rule in rows)
+    sides = SIDE_WIDTH * max(len(rule) for _, _, rule in rows) + GAP
+    room = LINE_WIDTH - max(width(left) for left, _, _ in rows) - sides
     lines = []
     for i, (left, text, rule) in enumerate(rows):
         lines += _broken(left, text, rule, room, boxed=i == last)
-    lines += _where(_used(d), room)
+    if where:
+        lines += _where(_used(d), room)
     if d.conditions:
-        lines.append(f"& {_side('with ' + ', '.join(d.conditions))}")
+        lines.append(rf"& \rlap{{\text{{with {_escape(', '.join(d.conditions))}}}}}")
     return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
 
 
@@ -111,45 +115,94 @@ def derivative_name(d, function, order, role):
 
 
 def _side(text):
-    text = re.sub(r"([_&%#])", r"\\\1", text)
-    return rf"{{\scriptstyle\text{{{text}}}}}"
+    return rf"{{\scriptstyle\text{{{_escape(text)}}}}}"
+
+
+def _escape(text):
+    return re.sub(r"([_&%#])", r"\\\1", text)
+
+
+TOKEN = re.compile(r"\\[a-zA-Z]+\*?|\\.|.")
+# Widths in average characters; a command that is not here is one character wide.
+WIDTHS = {
+    **{c: 0 for c in r"\bigl \bigr \Bigl \Bigr \left \right \displaystyle & { } \boxed".split()},
+    **{c: 3 for c in r"\log \exp \det \sin \cos \tan \tanh".split()},
+    **{c: 2.4 for c in r"+ - = < > \le \ge \odot \oslash \iff \in".split()},
+    **{r"\,": 0.4, r"\;": 0.6, r"\quad": 2, r"\qquad": 4, " ": 0, "(": 0.8, ")": 0.8, ",": 0.8},
+}
+# Commands whose argument is what is seen, and how wide it becomes.
+NAMED = {
+    **{c: 1.0 for c in r"\mathrm \mathit \operatorname \text \hat \bar \sqrt".split()},
+    **{c: 1.5 for c in r"\mathbf \boldsymbol".split()},
+}
+FRACTIONS = {r"\frac": 1.0, r"\tfrac": 0.7}
+SCRIPT = 0.7
 
 
 def width(text):
     """The width of a formula in average characters, roughly."""
-    text = text.replace(BREAK, "")
-    text = re.sub(r"\\(mathbf|mathrm|boldsymbol|operatorname|mathit|text|left|right|bigl|bigr|Bigl|Bigr)\b", "", text)
-    while r"\frac" in text or r"\tfrac" in text:
-        new = re.sub(r"\\t?frac\{([^{}]*)\}\{([^{}]*)\}", lambda m: max(m[1], m[2], key=len), text)
-        if new == text:
-            new = re.sub(r"\{([^{}]*)\}", r"\1", text, count=1) if "{" in text else text.replace(r"\frac", "")
-        text = new
-    text = re.sub(r"\^\{?\\top\}?", "'", text)
-    text = re.sub(r"\\(log|exp|det|sin|cos|tanh)\b", "fun", text)
-    text = re.sub(r"\\[a-zA-Z]+", "x", text)
-    plain = re.sub(r"[\\{}^_ ]|,", "", text)
-    signs = len(re.findall(r"[-+=<>]", plain))
-    return len(plain) + signs
+    return _width(iter(TOKEN.findall(text.replace(BREAK, ""))), closing=None)
+
+
+def _width(tokens, closing):
+    """The width up to the closing brace, or to the end."""
+    total = 0.0
+    for token in tokens:
+        if token == closing:
+            break
+        total += _one(token, tokens)
+    return total
+
+
+def _argument(tokens):
+    token = next(tokens, "")
+    while token == " ":
+        token = next(tokens, "")
+    return _one(token, tokens)
+
+
+def _one(token, tokens):
+    """The width of a token with its arguments."""
+    if token == "{":
+        return _width(tokens, "}")
+    if token in FRACTIONS:
+        return FRACTIONS[token] * max(_argument(tokens), _argument(tokens)) + 0.5
+    if token in NAMED:
+        return NAMED[token] * _argument(tokens)
+    if token in "^_" and token:
+        return SCRIPT * _argument(tokens)
+    return WIDTHS.get(token, 1.0)
+
+
+def split(text, room):
+    """A formula in pieces of at most the room, broken where the fewest parentheses are open."""
+    pieces = text.split(BREAK)
+    lines = []
+    while width("".join(pieces)) > room and len(pieces) > 1:
+        starts = range(1, len(pieces))
+        fitting = [i for i in starts if width("".join(pieces[:i])) <= room] or [1]
+        # A first line of less than a fifth of the room would look lost.
+        full = [i for i in fitting if width("".join(pieces[:i])) > room / 5] or fitting
+        at_best = min(full, key=lambda i: (_depth("".join(pieces[:i])), -i))
+        lines.append("".join(pieces[:at_best]))
+        pieces = pieces[at_best:]
+    return [*lines, "".join(pieces)]
+
+
+def _depth(text):
+    """How many parentheses are open at the end."""
+    return text.count("(") - text.count(")")
 
 
 def _broken(left, text, rule, room, boxed):
-    """The lines of one step; a long right side is broken before a + or -."""
+    """The lines of one step."""
     side = f" && {_side(rule)}" if rule else ""
-    pieces = text.split(BREAK)
-    lines, current = [], pieces[0]
-    for piece in pieces[1:]:
-        if width(current + piece) > room and width(current) > 20:
-            lines.append(current)
-            current = piece
-        else:
-            current += piece
-    lines.append(current)
-    if len(lines) == 1:
-        shown = rf"\boxed{{{lines[0]}}}" if boxed else lines[0]
-        return [f"{left} {shown}{side}"]
-    first = [f"{left} {lines[0]}"] + [rf"&\qquad{{}}{line}" for line in lines[1:]]
-    first[-1] += side
+    first, *others = split(text, room)
+    if not others:
+        return [f"{left} " + (rf"\boxed{{{first}}}" if boxed else first) + side]
     if boxed:
-        first = [rf"{left} \boxed{{\begin{{aligned}}&{lines[0]}"]
-        first[0] += "".join(rf" \\ &\quad{{}}{line}" for line in lines[1:]) + rf"\end{{aligned}}}}{side}"
-    return first
+        aligned = rf" \\ &\quad{{}}".join([f"&{first}", *others])
+        return [rf"{left} \boxed{{\begin{{aligned}}{aligned}\end{{aligned}}}}{side}"]
+    lines = [f"{left} {first}", *(rf"&\qquad{{}}{line}" for line in others)]
+    lines[-1] += side
+    return lines

@@ -4,7 +4,7 @@ Laws live on a finite set of points here, as probability vectors: p for the data
 Source: Goodfellow et al. (2014), Generative Adversarial Nets.
 """
 
-from sympy import Add
+from sympy import Add, log
 
 from derivations.abbreviations import abbreviate
 from derivations.api import derive, read
@@ -64,6 +64,7 @@ def value_at_best_discriminator():
 
 
 EQUAL_LAWS = Rule(None, "equal laws", r"q = p")
+ONE_LOGARITHM = Rule(None, "log of a power", r"2\log 2 = \log 2^2", source="Laws of logarithms")
 
 
 def value_at_equilibrium():
@@ -77,6 +78,7 @@ def value_at_equilibrium():
         (p, q),
         (EQUAL_LAWS, equal),
         (ONE, result),
+        (ONE_LOGARITHM, -log(4)),
         definitions=((q, p),),
     )
 

@@ -12,7 +12,7 @@ from derivations.expressions import EntrySum, Hadamard, Product, Sum, Transpose,
 from derivations.functions import relu, sigmoid, softplus
 from derivations.rewriting import equalities, rewrite
 from derivations.topics import logarithms
-from derivations.topics.extrema import PUT_IN, stationary_point
+from derivations.topics.extrema import stationary_point
 
 SCALAR = {"kind": "scalar"}
 POSITIVE = {"kind": "scalar", "props": ["positive"]}
@@ -33,6 +33,9 @@ def _value(text, variables, *laws, negate_log=False):
 # ------------------------------------------------------------------------------- Bernoulli
 
 
+LABEL = Rule(None, "put the label in", r"u^0 = 1,\ u^1 = u", source="Algebra")
+
+
 def bernoulli_case(label):
     """p(y | x) at y = label: yhat for 1, 1 - yhat for 0."""
     reading, _ = read(BERNOULLI, BERNOULLI_VARIABLES)
@@ -40,7 +43,7 @@ def bernoulli_case(label):
     return equalities(
         reading.expression,
         reading.variables.values(),
-        (PUT_IN, reading.expression.subs(y, label)),
+        (LABEL, reading.expression.subs(y, label)),
         definitions=((y, Integer(label)),),
     )
 
