@@ -9,6 +9,7 @@ Sums and Hadamard products keep the order in which a person wrote their terms, b
 any order.
 """
 
+import itertools
 from functools import cache
 
 from sympy import Add, Basic, Expr, Integer, Mul, Pow, S, Symbol, sympify
@@ -312,7 +313,7 @@ def _split_scalars(chain):
     if len(borders) == 2:
         return S.One, chain
     scalar, rest = S.One, []
-    for start, stop in zip(borders, borders[1:]):
+    for start, stop in itertools.pairwise(borders):
         segment = chain[start:stop]
         if (segment[0].shape[0], segment[-1].shape[1]) == (1, 1):
             scalar *= Product(*segment)

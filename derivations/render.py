@@ -60,8 +60,12 @@ def parser():
     )
     p.add_argument("--only", metavar="1.1,4.2", help="answer these questions only")
     p.add_argument("--fragments", metavar="DIR", help="write answer-N.tex files and answers.sty into DIR instead")
-    p.add_argument("--results", metavar="DIR", help="measured results as N.json files (default: results/, if there is one)")
-    p.add_argument("--layout", choices=LAYOUTS, default=LAYOUTS[0], help="of derivatives of vectors (default: %(default)s)")
+    p.add_argument(
+        "--results", metavar="DIR", help="measured results as N.json files (default: results/, if there is one)"
+    )
+    p.add_argument(
+        "--layout", choices=LAYOUTS, default=LAYOUTS[0], help="of derivatives of vectors (default: %(default)s)"
+    )
     p.add_argument(
         "--verify", choices=WITNESSES, default="exact", help="how to prove each derivation (default: %(default)s)"
     )

@@ -92,7 +92,7 @@ def collect_scalars(e):
     if all(n < 0 for n in numbers):
         content = -content
     powers = [_powers(s) for s in scalars]
-    for base, power in powers[0].items():
+    for base, _power in powers[0].items():
         exponents = [p.get(base, S.Zero) for p in powers]
         if not all(x.is_Rational for x in exponents):
             continue
@@ -282,7 +282,8 @@ COLLECTING = (
     Rule((Add, Mul), "scalar algebra", r"a(b + c) = ab + ac", tidy, source=ALGEBRA),
 )
 
-IDENTITIES = COLLECTING + (
+IDENTITIES = (
+    *COLLECTING,
     Rule(
         Product,
         "diagonal matrix times vector",
@@ -290,13 +291,7 @@ IDENTITIES = COLLECTING + (
         diagonal_times_vector,
         source=ALGEBRA,
     ),
-    Rule(
-        EntrySum,
-        "probabilities sum to one",
-        r"\mathbf1^\top p = 1",
-        sum_of_probabilities,
-        source=ALGEBRA,
-    ),
+    Rule(EntrySum, "probabilities sum to one", r"\mathbf1^\top p = 1", sum_of_probabilities, source=ALGEBRA),
 )
 
 

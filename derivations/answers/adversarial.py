@@ -12,7 +12,10 @@ def loss_function(settings):
         "4.1",
         "Understanding GANs: the loss function",
         (
-            Question("Question.", r"The overall loss of a GAN, and for an optimally trained one (a) the discriminator and (b) its value."),
+            Question(
+                "Question.",
+                r"The overall loss of a GAN, and for an optimally trained one (a) the discriminator and (b) its value.",
+            ),
             Text(
                 r"The discriminator $D$ gives the probability that a sample is real; the generator $G$ makes samples from "
                 r"noise $z$. They play for the value"
@@ -93,7 +96,9 @@ def gradients(settings):
             ),
             Question("(a)", r"By the weights of the discriminator, which ascends $V$."),
             Work(gan.gradient("W_d"), "V"),
-            Text(r"The first term pulls $\mathbf{W}_d$ towards real samples, the second pushes it away from fake ones."),
+            Text(
+                r"The first term pulls $\mathbf{W}_d$ towards real samples, the second pushes it away from fake ones."
+            ),
             Question("(b)", r"By the weights of the generator, which descends $V$."),
             Work(gan.gradient("W_g", "saturating"), "L_G"),
             Text(
@@ -137,7 +142,9 @@ def input_distributions(settings):
         "4.3",
         "Understanding GANs: input distributions",
         (
-            Question("Question.", r"What happens if the noise comes from a different, randomly chosen law in each step?"),
+            Question(
+                "Question.", r"What happens if the noise comes from a different, randomly chosen law in each step?"
+            ),
             Text(
                 r"Let the law in step $t$ be drawn from a family $p_1, \dots, p_K$ with probabilities $\mathbf{w}$, anew "
                 r"in each step. Let the rows of $\mathbf{P}$ hold the laws, as probabilities over the possible noise "

@@ -92,7 +92,9 @@ def cross_entropy(settings):
         "1.2",
         "Deriving the cross-entropy loss",
         (
-            Question("(i)", r"The probability $p(y\mid x)$ of the label $y$ when the classifier says $\hat{y}$, and why."),
+            Question(
+                "(i)", r"The probability $p(y\mid x)$ of the label $y$ when the classifier says $\hat{y}$, and why."
+            ),
             Text(
                 r"The classifier's output is its probability of the label $1$: $\hat{y} = p(y = 1\mid x)$, a number in "
                 r"$(0, 1)$. So $y$ given $x$ is a Bernoulli variable with parameter $\hat{y}$, which takes the value "

@@ -111,7 +111,9 @@ def architecture(settings):
                 r"the softmax is inside \texttt{CrossEntropyLoss}."
             ),
             Code("network.py"),
-            Checked(r"The tests build this network and compare its shapes and its number of parameters with the table."),
+            Checked(
+                r"The tests build this network and compare its shapes and its number of parameters with the table."
+            ),
             Mistake(
                 r"To say of \texttt{fc1} and \texttt{fc2} ``no activation is applied here'' and at the end ``ReLU after "
                 r"fc1 and fc2''. Only one can be true, and the shapes, the flattening and the meaning of \texttt{fc3}'s "
@@ -125,7 +127,9 @@ def architecture(settings):
                 r"is 1 and $2P = D(K - 1)$, for a $5\times 5$ kernel with $P = 2$. This network uses $P = 0$, so each "
                 r"convolution takes off four pixels."
             ),
-            Mistake(r"``Padding preserves the size.'' It does so for one value; in this network, with none, it does not."),
+            Mistake(
+                r"``Padding preserves the size.'' It does so for one value; in this network, with none, it does not."
+            ),
             Question("3.", r"Explain the max-pool layer."),
             Text(
                 r"A window of $2\times 2$ moves in steps of 2 and passes on the largest of its four values, in each "

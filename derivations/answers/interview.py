@@ -52,7 +52,9 @@ def batch_normalisation(settings):
                 r"output, so their gradient is orthogonal to them and shrinks as $1/c$. Weight decay then acts through "
                 r"the effective learning rate rather than by limiting what the network can express."
             ),
-            Checked(r"The tests simulate the noise: at $B = 256$ the formula holds within 3\,\% at $x = 0$ and $x = 2$."),
+            Checked(
+                r"The tests simulate the noise: at $B = 256$ the formula holds within 3\,\% at $x = 0$ and $x = 2$."
+            ),
             Mistake(
                 r"To give ``it reduces internal covariate shift'' as the reason. That was the original motivation of "
                 r"the method for faster training; it is not an argument for regularisation, and experiments dispute "
@@ -163,8 +165,12 @@ def decay(settings):
         "3.3",
         "L2 regularisation and weight decay",
         (
-            Question("Question.", r"Why does adding $\lambda\mathbf{w}^{\top}\mathbf{w}$ to the loss make weights decay?"),
-            Text(r"Compare the two updates. The regularised loss $L' = L + \lambda\mathbf{w}^{\top}\mathbf{w}$ has the gradient"),
+            Question(
+                "Question.", r"Why does adding $\lambda\mathbf{w}^{\top}\mathbf{w}$ to the loss make weights decay?"
+            ),
+            Text(
+                r"Compare the two updates. The regularised loss $L' = L + \lambda\mathbf{w}^{\top}\mathbf{w}$ has the gradient"
+            ),
             Work(weight_decay.penalised_gradient(), "L'"),
             Text(r"so a step of gradient descent with learning rate $\alpha$, and its terms regrouped, is"),
             Work(weight_decay.gradient_descent(), "w_new"),

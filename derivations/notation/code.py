@@ -42,7 +42,22 @@ from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace
 SUM, TERM, POWER, ATOM = range(4)
 
 # What each library calls things; {0} and {1} are arguments, {like} a variable that carries dtype and device.
-SAME_NAME = ["exp", "log", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "abs", "sign", "sqrt"]
+SAME_NAME = [
+    "exp",
+    "log",
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "abs",
+    "sign",
+    "sqrt",
+]
 LIBRARIES = {
     "numpy": {
         "import": "import numpy as np",

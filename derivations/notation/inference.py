@@ -101,7 +101,32 @@ SIZED = {"eye", "ones", "zeros", "vector", "matrix", "rows", "cols", "diag"}
 KNOWN = sorted({*ELEMENTWISE, *MATRIX_FUNCTIONS, *SIZED})
 
 GREEK = set(
-    ["alpha", "beta", "gamma", "delta", "epsilon", "eps", "zeta", "eta", "theta", "iota", "kappa", "lambda", "lam", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"]
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "eps",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+        "lam",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+    ]
 )
 PROPERTIES_OF_SCALARS = {
     "positive": {"positive": True},
@@ -475,7 +500,7 @@ def infer(source, tree, variables=None):
             shown = [", ".join(f"{n} a {k.kind}" for n, k in kinds.items()) for _, _, kinds in found[:2]]
             raise ShapeError(
                 f"{source!r} can be read with {shown[0]}, or with {shown[1]}; declare one, "
-                f"as in variables={{{open_names[0]!r}: 'n'}} (or --shape {open_names[0]}=n; a scalar has an empty shape)"
+                f"as in variables={{{open_names[0]!r}: 'n'}}; the shape of a scalar is ''"
             )
         if found:
             return _built(*found[0], names)

@@ -125,15 +125,15 @@ def _escape(text):
 TOKEN = re.compile(r"\\[a-zA-Z]+\*?|\\.|.")
 # Widths in average characters; a command that is not here is one character wide.
 WIDTHS = {
-    **{c: 0 for c in r"\bigl \bigr \Bigl \Bigr \left \right \displaystyle & { } \boxed".split()},
-    **{c: 3 for c in r"\log \exp \det \sin \cos \tan \tanh".split()},
-    **{c: 2.4 for c in r"+ - = < > \le \ge \odot \oslash \iff \in".split()},
+    **{c: 0 for c in [r"\bigl", r"\bigr", r"\Bigl", r"\Bigr", r"\left", r"\right", "&", "}"]},
+    **{c: 3 for c in [r"\log", r"\exp", r"\det", r"\sin", r"\cos", r"\tan", r"\tanh"]},
+    **{c: 2.4 for c in [r"+", r"-", r"=", r"<", r">", r"\le", r"\ge", r"\odot", r"\oslash", r"\iff", r"\in"]},
     **{r"\,": 0.4, r"\;": 0.6, r"\quad": 2, r"\qquad": 4, " ": 0, "(": 0.8, ")": 0.8, ",": 0.8},
 }
 # Commands whose argument is what is seen, and how wide it becomes.
 NAMED = {
-    **{c: 1.0 for c in r"\mathrm \mathit \operatorname \text \hat \bar \sqrt".split()},
-    **{c: 1.5 for c in r"\mathbf \boldsymbol".split()},
+    **{c: 1.0 for c in [r"\mathrm", r"\mathit", r"\operatorname", r"\text", r"\hat", r"\bar", r"\sqrt"]},
+    **{c: 1.5 for c in [r"\mathbf", r"\boldsymbol"]},
 }
 FRACTIONS = {r"\frac": 1.0, r"\tfrac": 0.7}
 SCRIPT = 0.7
@@ -201,7 +201,7 @@ def _broken(left, text, rule, room, boxed):
     if not others:
         return [f"{left} " + (rf"\boxed{{{first}}}" if boxed else first) + side]
     if boxed:
-        aligned = rf" \\ &\quad{{}}".join([f"&{first}", *others])
+        aligned = r" \\ &\quad{}".join([f"&{first}", *others])
         return [rf"{left} \boxed{{\begin{{aligned}}{aligned}\end{{aligned}}}}{side}"]
     lines = [f"{left} {first}", *(rf"&\qquad{{}}{line}" for line in others)]
     lines[-1] += side

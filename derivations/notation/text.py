@@ -52,7 +52,7 @@ def tokens(source):
             raise ParseError(f"unexpected {source[at]!r}{_hint(source[at])}", source, at)
         found.append((match.lastgroup, match[match.lastgroup], match.start(match.lastgroup), match.end()))
         at = match.end()
-    return found + [("end", "", stop, stop)]
+    return [*found, ("end", "", stop, stop)]
 
 
 HINTS = {
@@ -83,7 +83,7 @@ class Parser:
         return self.tokens[self.at - 1]
 
     def fail(self, expected):
-        kind, text, start, _ = self.tokens[self.at]
+        _kind, text, start, _ = self.tokens[self.at]
         raise ParseError(f"expected {expected}" + (f", found {text!r}" if text else ""), self.source, start)
 
     def expect(self, text):
@@ -241,7 +241,7 @@ class Writer:
         above = [f for f in above if f not in rational]
         for r in rational:
             above = ([S(r.p)] if r.p != 1 else []) + above
-            below = [S(r.q)] + below
+            below = [S(r.q), *below]
         text = "*".join(self.write(f, UNARY) for f in above) or "1"
         if below:
             text += "/" + (

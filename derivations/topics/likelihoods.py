@@ -109,7 +109,7 @@ def logistic_curvature():
 LOG_SIGMOID = Rule(
     log,
     "log-sigmoid",
-    r"\log\sigma(\eta) = \eta - \operatorname{softplus}(\eta),\ \log(1 - \sigma(\eta)) = -\operatorname{softplus}(\eta)",
+    r"\log\sigma(u) = u - \operatorname{softplus}(u),\ \log(1 - \sigma(u)) = -\operatorname{softplus}(u)",
     lambda e: _log_sigmoid(e.args[0]),
     source="Definition of the logistic function",
 )

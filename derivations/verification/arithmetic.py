@@ -290,7 +290,22 @@ def _log_of_positive(functions, base):
 
 ELEMENTARY = {
     getattr(sympy, name): name
-    for name in ["exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "erf", "floor", "factorial"]
+    for name in [
+        "exp",
+        "log",
+        "sin",
+        "cos",
+        "tan",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "erf",
+        "floor",
+        "factorial",
+    ]
 } | {sympy.ceiling: "ceil"}
 COMPOSED = {
     sigmoid: Functions.sigmoid,

@@ -1,0 +1,47 @@
+# make answers   the answers document: answers.tex (makes .venv with what rendering needs)
+# make test      everything is tested (makes the full environment)
+# make env       the full environment in .venv: torch, plots, development tools
+# make pdf       answers.pdf, where latexmk is installed
+# make lint      ruff
+# make bench     the benchmarks: tables of ratios
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: answers test env pdf lint bench clean
+
+# The stamps say what is installed; a change of pyproject.toml installs again.
+.venv/core: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	touch $@
+
+.venv/full: .venv/core
+	$(PIP) --editable '.[torch,plots,dev]'
+	touch $@
+
+env: .venv/full
+
+# The document takes its place only when it is whole.
+answers: .venv/core
+	$(BIN)/python -m derivations.render > answers.tex.part
+	mv answers.tex.part answers.tex
+
+pdf: answers
+	latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet answers.tex
+
+test: .venv/full
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not gpu'
+
+lint: .venv/full
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: .venv/full
+	$(BIN)/python benchmarks/render.py
+
+clean:
+	rm -rf .venv answers.* build
