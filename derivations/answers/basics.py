@@ -1,7 +1,5 @@
 """Answers 1.1 to 1.3: gradients, the cross-entropy, and a classifier that does not generalise."""
 
-from fractions import Fraction
-
 from derivations.answers.parts import Answer, Checked, Mistake, Question, Text, Work
 from derivations.api import derive
 from derivations.topics import likelihoods
@@ -168,7 +166,7 @@ def cross_entropy(settings):
 
 def perfect_classifier(settings):
     """1.3: 100 % on the training set, 20 % on the test set."""
-    best = {n: expected_best_score(100, Fraction(1, 5), n) for n in (100, 1000, 5000)}
+    best = {n: expected_best_score(100, 0.2, n) for n in (100, 1000, 5000)}
     return Answer(
         "1.3",
         "Perfect classifier (?)",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sympy import Expr, Symbol, factor, simplify, solve
+from sympy import Expr, Poly, PolynomialError, Symbol, cancel, factor, fraction, roots, together
 
 from derivations.derivation import Derivation, Rule
 from derivations.differentiation import differentiate
@@ -38,7 +38,7 @@ class Extremum:
         # A probability q is r / (1 + r) for some r > 0, which SymPy can decide signs with.
         for q in self.probabilities:
             r = Symbol("r", positive=True)
-            value = simplify(value.subs(q, r / (1 + r)))
+            value = factor(value.subs(q, r / (1 + r)))
         return "minimum" if value.is_positive else "maximum" if value.is_negative else "undecided"
 
 
@@ -49,7 +49,7 @@ def stationary_point(expression, variable, variables, probabilities=()):
     Raises UnsupportedError if there is none or more than one.
     """
     slope = differentiate(expression, variables, (variable,))
-    points = solve(slope.result, variable)
+    points = _roots(slope.result, variable)
     if len(points) != 1:
         raise UnsupportedError(f"expected one stationary point in {variable}, found {len(points)}: {points}")
     point = usual_signs(factor(points[0]))
@@ -66,6 +66,18 @@ def stationary_point(expression, variable, variables, probabilities=()):
     )
 
 
+def _roots(slope, variable):
+    """The roots of a rational slope."""
+    try:
+        numerator = Poly(fraction(together(slope))[0], variable)
+    except PolynomialError:
+        raise UnsupportedError(f"the slope {slope} is not a rational function of {variable}") from None
+    if numerator.degree() == 1:
+        slope_term, constant = numerator.all_coeffs()
+        return [-constant / slope_term]
+    return list(roots(numerator))
+
+
 def _at(derivation, variable, point, others):
     """A derivative with the point put in, simplified."""
     value = derivation.result.subs(variable, point)
@@ -73,6 +85,6 @@ def _at(derivation, variable, point, others):
         derivation.result,
         (*others, variable),
         (PUT_IN, value),
-        (SIMPLIFY, usual_signs(factor(simplify(value)))),
+        (SIMPLIFY, usual_signs(factor(cancel(value)))),
         definitions=((variable, point),),
     )
