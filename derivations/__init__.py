@@ -10,6 +10,8 @@ from derivations.errors import (
     ShapeError,
     UnsupportedError,
 )
+from derivations.verification import verify
+from derivations.verification.report import Verification, Witness
 
 __all__ = [
     "Derivation",
@@ -21,5 +23,8 @@ __all__ = [
     "ShapeError",
     "Step",
     "UnsupportedError",
+    "Verification",
+    "Witness",
     "derive",
+    "verify",
 ]

@@ -37,6 +37,7 @@ from derivations.expressions import (
     shape_of,
 )
 from derivations.notation.inference import ELEMENTWISE
+from derivations.notation.text import is_negative, negated
 from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace
 
 SUM, TERM, POWER, ATOM = range(4)
@@ -231,11 +232,15 @@ class Emitter:
         return ATOM, self.identifiers[e] if e in self.identifiers else self.size(e)
 
     def add(self, e):
-        return SUM, " + ".join(self.emit(t, TERM) for t in e.args).replace("+ -", "- ")
+        first, *others = sorted(e.args, key=is_negative)
+        text = self.emit(first) if is_negative(first) else self.emit(first, TERM)
+        for t in others:
+            text += f" - {self.emit(negated(t), TERM)}" if is_negative(t) else f" + {self.emit(t, TERM)}"
+        return SUM, text
 
     def mul(self, e):
-        if e.args[0].is_Rational and e.args[0] < 0:
-            return SUM, f"-{self.emit(-e, TERM)}" if e != -1 else "-1"
+        if is_negative(e):
+            return SUM, f"-{self.emit(negated(e), TERM)}"
         return TERM, " * ".join(self.emit(f, POWER) for f in e.args)
 
     def pow(self, e):
@@ -254,8 +259,8 @@ class Emitter:
 
     def scale(self, e):
         scalar, matrix = e.args
-        if scalar == -1:
-            return SUM, f"-{self.emit(matrix, TERM)}"
+        if is_negative(e):
+            return SUM, f"-{self.emit(negated(e), TERM)}"
         return TERM, f"{self.emit(scalar, POWER)} * {self.emit(matrix, POWER)}"
 
     def product(self, e):
@@ -271,9 +276,9 @@ class Emitter:
         if len(texts) == 1:
             return ATOM, texts[0]
         if factors[-1].shape[1] == 1 and factors[0].shape[0] != 1:
-            text = texts[-1]
-            for t in reversed(texts[:-1]):
-                text = f"{t} @ ({text})" if " @ " in text else f"{t} @ {text}"
+            text = f"{texts[-2]} @ {texts[-1]}"
+            for t in reversed(texts[:-2]):
+                text = f"{t} @ ({text})"
             return TERM, text
         return TERM, " @ ".join(texts)
 
