@@ -1,6 +1,6 @@
 """`derive`: from what a person writes to a Derivation."""
 
-from sympy import Basic, Dummy, Symbol
+from sympy import Basic, Dummy, MatrixExpr, Symbol, nan, oo, zoo
 
 from derivations.abbreviations import abbreviate
 from derivations.differentiation import differentiate
@@ -59,6 +59,8 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
         reading, defined = read(expression, variables, definitions)
         tree, by_name = reading.expression, reading.variables
     elif isinstance(expression, Basic):
+        if expression.has(MatrixExpr):
+            raise UnsupportedError("SymPy's own matrix nodes are not read yet; write the expression as text")
         if variables or definitions:
             raise DerivationError("variables and definitions go with text; a tree holds its own")
         tree, by_name, defined = expression, {v.name: v for v in tree_variables(expression)}, ()
@@ -66,6 +68,8 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
         raise DerivationError(f"expected text or a SymPy expression, got {type(expression).__name__}")
     chosen = tuple(_find(v, by_name) for v in pair)
     derivation = differentiate(tree, by_name.values(), chosen, layout, defined)
+    if derivation.result.has(oo, zoo, nan):
+        raise DerivationError(f"the derivative of {expression!r} is not finite: {derivation.result}")
     open_sizes = [s for s in derivation.result.free_symbols if isinstance(s, Dummy)]
     if open_sizes:
         raise ShapeError(

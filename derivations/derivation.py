@@ -1,7 +1,7 @@
 """Rule, Step and Derivation: what happened, as frozen data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from sympy import Basic
 
@@ -57,7 +57,10 @@ class Derivation:
     wrt_all: tuple = ()
     definitions: tuple = ()
     conditions: tuple[str, ...] = ()
-    source: str = field(default="", compare=False)
+
+    def __repr__(self):
+        by = f" by {', '.join(map(str, self.wrt_all))}" if self.wrt_all else ""
+        return f"<Derivation of {self.expression}{by} in {len(self.steps)} steps: {self.result}>"
 
     @property
     def wrt(self):

@@ -12,7 +12,9 @@ class ParseError(DerivationError):
         before = source[:position]
         self.line = before.count("\n") + 1
         self.column = position - (before.rfind("\n") + 1) + 1
-        if source:
+        if not source.strip():
+            message += ": the text is empty"
+        else:
             shown = source.split("\n")[self.line - 1]
             message = (
                 f"{message} at line {self.line}, column {self.column}\n    {shown}\n    {' ' * (self.column - 1)}^"

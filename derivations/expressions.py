@@ -132,6 +132,12 @@ class Variable(MatrixNode):
 
 
 SYMMETRIC = frozenset({"symmetric", "positive_definite", "diagonal"})
+# What may be declared of a variable: of a square matrix, of a vector or of rows, of all entries.
+PROPERTIES = SYMMETRIC | {
+    *("invertible", "posdet"),
+    *("prob", "onehot", "onehot_rows", "centred"),
+    *("integer", "unit_interval", "positive", "binary", "pm1", "small"),
+}
 
 
 class Identity(MatrixNode):

@@ -70,8 +70,10 @@ def batch_normalisation(settings):
             Text(
                 r"\textbf{Inference} (\texttt{model.eval()}): the running estimates take the place of the batch's. "
                 r"The output of an example no longer depends on its companions, a single example will do, and the "
-                r"layer is a fixed affine map of each channel, which can be folded into the layer before it:"
+                r"layer is a fixed affine map of each channel,"
             ),
+            Work(batch_norm.inference(), "y"),
+            Text(r"which can be folded into the linear layer before it:"),
             Work(batch_norm.folded(), "y"),
             Text(
                 r"with $\mathbf{s} = \sqrt{\text{running variance} + \varepsilon}$ and $\boldsymbol{\mu}$ the running "

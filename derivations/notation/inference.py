@@ -8,6 +8,7 @@ from sympy import Dummy, Integer, Rational, S, Symbol, sympify
 
 from derivations.errors import ParseError, ShapeError, UnsupportedError
 from derivations.expressions import (
+    PROPERTIES,
     SLOTS,
     Apply,
     Diag,
@@ -170,6 +171,9 @@ def declaration(name, shape):
         )
     if isinstance(shape, int):
         shape = (shape,)
+    unknown = sorted(set(properties) - PROPERTIES)
+    if unknown:
+        raise ShapeError(f"{name} has the unknown property {unknown[0]!r}; known are {', '.join(sorted(PROPERTIES))}")
     sizes = tuple(dimension(s) for s in shape)
     kinds = ("scalar", "vector", "matrix")
     if len(sizes) > 2 or (kind is not None and kind not in kinds):
@@ -339,7 +343,14 @@ class Inference:
                 "the divisor of / is a scalar; use ./ for elementwise division or inv(…)",
                 node,
             )
-        return Typed(a.shape, lambda: multiply(1 / b.build(), a.build()))
+
+        def build():
+            divisor = b.build()
+            if divisor == 0:
+                raise ParseError("division by zero", self.source, node.args[1].start)
+            return multiply(1 / divisor, a.build())
+
+        return Typed(a.shape, build)
 
     def elementwise_operation(self, node):
         a, b = map(self.visit, node.args)

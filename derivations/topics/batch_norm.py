@@ -5,8 +5,10 @@
 Source: Ioffe & Szegedy (2015), Batch Normalization.
 """
 
-from sympy import Integer, Symbol
+from sympy import Integer, Symbol, expand
+from sympy import collect as collect_powers
 
+from derivations.abbreviations import abbreviate
 from derivations.api import derive, read
 from derivations.derivation import Rule
 from derivations.rewriting import equalities
@@ -21,9 +23,41 @@ DEFINITIONS = {
 }
 
 
+NORMALISE = Rule(None, "normalise", r"\hat x = (x - m)/s", source="Ioffe & Szegedy (2015), Batch Normalization")
+
+
 def backward(wrt):
     """The gradient of g'y by "x", "gamma" or "beta", where g = dL/dy is the upstream gradient, (N,)."""
     return derive("g'*(gamma*xhat + beta*vector(1))", wrt, variables=VARIABLES, definitions=DEFINITIONS)
+
+
+AFFINE = Rule(None, "collect x", r"\gamma\frac{x - \mu}{s} + \beta = ax + b", source="Algebra")
+
+
+def forward():
+    """The layer in training, with the batch's own mean and biased deviation: gamma xhat + beta, (N,)."""
+    reading, definitions = read("gamma*xhat + beta*vector(1)", VARIABLES, DEFINITIONS)
+    short = abbreviate(reading.expression, definitions)
+    return equalities(reading.expression, reading.variables.values(), (NORMALISE, short), definitions=definitions)
+
+
+def inference():
+    """The layer at inference, for one value x, with the running mean mu and deviation s: a fixed affine map."""
+    reading, _ = read(
+        "gamma*(x - mu)/s + beta", {"gamma": SCALAR, "x": SCALAR, "mu": SCALAR, "s": POSITIVE, "beta": SCALAR}
+    )
+    affine = collect_powers(expand(reading.expression), reading.variables["x"])
+    return equalities(reading.expression, reading.variables.values(), (AFFINE, affine))
+
+
+def running_estimate(running, batch, momentum=0.1):
+    """The running mean or variance after a batch; PyTorch's momentum is the weight of the batch."""
+    return (1 - momentum) * running + momentum * batch
+
+
+def unbiased(variance, n):
+    """The variance of n values divided by n - 1, from that divided by n: what the running variance is fed with."""
+    return variance * n / (n - 1)
 
 
 FOLD = Rule(None, "fold into the layer before", r"\gamma\odot(Wx + b - \mu)\oslash s + \beta = W'x + b'")

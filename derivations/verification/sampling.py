@@ -5,7 +5,7 @@ import random
 import sympy
 from sympy.logic.boolalg import Boolean
 
-from derivations.errors import DerivationError, UnsupportedError
+from derivations.errors import DerivationError
 from derivations.expressions import Variable, is_matrix
 
 # Small, so that elimination is cheap; from 2, so that a row is not a scalar by accident.
@@ -115,18 +115,9 @@ STRUCTURES = {
     "onehot": _one_hot,
     "onehot_rows": _one_hot_rows,
 }
-# "centred" is for defined symbols: their definitions give the values.
-PROPERTIES = {*STRUCTURES, "centred", "integer", "unit_interval", "positive", "binary", "pm1", "small"}
-
-
 def properties_of(variable):
     """The declared properties of a matrix variable, or what a scalar symbol's assumptions say."""
     if isinstance(variable, Variable):
-        unknown = variable.properties - PROPERTIES
-        if unknown:
-            raise UnsupportedError(
-                f"{variable.name} has the property {sorted(unknown)[0]!r}; known are {', '.join(sorted(PROPERTIES))}"
-            )
         return variable.properties
     if not isinstance(variable, sympy.Symbol):
         raise DerivationError(f"{variable} is not a variable")
