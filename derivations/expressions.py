@@ -10,7 +10,7 @@ any order.
 """
 
 import itertools
-from functools import cache
+from functools import lru_cache
 
 from sympy import Add, Basic, Expr, Integer, Mul, Pow, S, Symbol, sympify
 from sympy.core.symbol import Str
@@ -100,7 +100,7 @@ def add(*terms):
     return Sum(*terms) if any(is_matrix(t) for t in terms) else Add(*terms)
 
 
-@cache
+@lru_cache(maxsize=2**16)
 def depends(expression, variable):
     """Whether the variable occurs in the expression."""
     return expression == variable or any(depends(a, variable) for a in expression.args)
@@ -462,11 +462,12 @@ def _need_square(matrix, verb):
 
 # --------------------------------------------------------------------------------- elementwise
 
-SLOTS = (Symbol("u", real=True), Symbol("v", real=True))
+# The places of the arguments in an elementwise function; no variable can have these names.
+SLOTS = (Symbol("·u", real=True), Symbol("·v", real=True))
 
 
 class Apply(MatrixNode):
-    """A scalar function applied to every entry: `Apply(tanh(u), X)` with `u` from SLOTS.
+    """A scalar function applied to every entry: `Apply(tanh(SLOTS[0]), X)`.
 
     One node for every function: its derivative, LaTeX and code come from the SymPy expression.
     Compound functions are taken apart, so that each node holds a single elementary one.

@@ -74,11 +74,10 @@ def is_squared_norm(e, *_):
 
 def chain_rule(e, d, moves):
     """d f(u, v) = f_u du + f_v dv, with the slopes from SymPy."""
-    back = {}
-    for u in units(e, moves):
-        symbol = Dummy("u", real=True, positive=u.is_positive or None)
-        back[symbol] = u
-        e = e.xreplace({u: symbol})
+    symbols = {u: Dummy("u", real=True, positive=u.is_positive or None) for u in units(e, moves)}
+    back = {symbol: u for u, symbol in symbols.items()}
+    # All at once and outermost first: a unit may be part of another, as s is of det(X + s A).
+    e = e.xreplace(symbols)
     slopes = {symbol: slope(e, symbol) for symbol in back}
     if any(s.has(Derivative) for s in slopes.values()):
         return None

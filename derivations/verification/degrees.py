@@ -1,6 +1,6 @@
 """Bounds on the degree of a rational expression in the entries of its variables."""
 
-from functools import cache
+from functools import lru_cache
 
 from sympy import Add, Mul, Pow
 
@@ -30,7 +30,7 @@ def degree(expression, sizes):
     return sum(_fraction(expression, numbers))
 
 
-@cache
+@lru_cache(maxsize=2**12)
 def _fraction(e, sizes):
     """(degree of the numerator, degree of a common denominator of all entries)."""
     if not e.args or e.is_Symbol or isinstance(e, Variable):
