@@ -124,7 +124,7 @@ def gradients(settings):
             Work(gan.batch_gradient("W_g", "saturating"), "L_G", where=False),
             Mistake(
                 r"Four at once. (1) $\operatorname{Sigmoid}'(b)$ takes the slope at the \emph{output}: $b$ lies in "
-                r"$(0, 1)$, so that number is always between 0.197 and 0.25 and never vanishes. Training does not reveal "
+                r"$(0, 1)$, so that number is always between 0.196 and 0.25 and never vanishes. Training does not reveal "
                 r"it, the game still converges; a gradient check does. (2) One $b$ for both kinds of samples loses the "
                 r"real term of $\partial V/\partial\mathbf{W}_d$. (3) $\partial L/\partial b$ is never worked out, so "
                 r"there is no result. (4) $\partial\mathbf{y}/\partial\mathbf{W}_g$ is a $5\times 5\times 2$ array; "

@@ -201,14 +201,14 @@ def decay(settings):
             Text(
                 r"With Adam it is lost. Adam divides the gradient $\mathbf{g}$ it is given, here $\partial L/\partial"
                 r"\mathbf{w} + 2\lambda\mathbf{w}$, by its own size; in the first step from rest all that remains of "
-                r"it is the sign, whatever $\lambda$ is:"
+                r"it is the sign. $\lambda$ may turn that sign, but it does not change how far the step goes:"
             ),
             Work(weight_decay.adam_first_step(), "w_new"),
             Text(
                 r"AdamW therefore keeps the decay out of the gradient and shrinks the weights themselves, by a factor "
                 r"$1 - \alpha\delta$ with its own parameter $\delta$:"
             ),
-            Work(weight_decay.adam_first_step(weight_decay.DECAY), "w_new"),
+            Work(weight_decay.adamw_first_step(), "w_new"),
             Text(
                 r"In PyTorch, \texttt{weight\_decay} adds $\texttt{weight\_decay}\cdot\mathbf{w}$ to the gradient, so "
                 r"for the $L'$ of this question it is $2\lambda$, not $\lambda$."

@@ -9,7 +9,7 @@ import linecache
 import re
 from collections import Counter
 
-from sympy import Add, And, Contains, Mul, Pow, S, Symbol
+from sympy import Add, And, Contains, Mul, Pow, S, Symbol, factorial, log
 from sympy.core.relational import Relational
 
 from derivations.errors import UnsupportedError
@@ -65,6 +65,7 @@ LIBRARIES = {
         **{name: f"np.{name}({{0}})" for name in SAME_NAME},
         "erf": "np.vectorize(math.erf)({0})",
         "factorial": "np.vectorize(math.gamma)(({0}) + 1.0)",
+        "lgamma": "np.vectorize(math.lgamma)(({0}) + 1.0)",
         "normcdf": "0.5 * (1 + np.vectorize(math.erf)(np.sqrt(0.5) * ({0})))",
         "normpdf": "np.exp(-0.5 * ({0}) ** 2) / np.sqrt(2 * np.pi)",
         "sigmoid": "np.exp(-np.logaddexp(0, -({0})))",
@@ -92,6 +93,7 @@ LIBRARIES = {
         **{name: f"torch.{name}({{0}})" for name in SAME_NAME},
         "erf": "torch.erf({0})",
         "factorial": "torch.exp(torch.lgamma(({0}) + 1))",
+        "lgamma": "torch.lgamma(({0}) + 1)",
         "normcdf": "torch.special.ndtr({0})",
         "normpdf": "torch.exp(-0.5 * ({0}) ** 2) / math.sqrt(2 * math.pi)",
         "sigmoid": "torch.sigmoid({0})",
@@ -133,7 +135,12 @@ def write(derivation, library="numpy", name="derivative"):
     """Source of `def derivative(*, A, x): …` with its imports."""
     if library not in LIBRARIES:
         raise UnsupportedError(f"no code for {library!r}; expected one of {', '.join(LIBRARIES)}")
-    return Emitter(derivation.result, derivation.variables, LIBRARIES[library]).source(name)
+    result = derivation.result
+    for symbol, defined in reversed(derivation.definitions):
+        result = result.xreplace({symbol: defined})
+    defined = {symbol for symbol, _ in derivation.definitions}
+    variables = tuple(v for v in derivation.variables if v not in defined)
+    return Emitter(result, variables, LIBRARIES[library]).source(name)
 
 
 def function(derivation, library="numpy"):
@@ -212,6 +219,8 @@ class Emitter:
 
     def form(self, e):
         kind = type(e)
+        if kind is log and isinstance(e.args[0], factorial):
+            return self.call("lgamma", self.emit(e.args[0].args[0]))
         if e.is_number and not is_matrix(e) and not e.is_Rational and e != S.Pi:
             return ATOM, repr(float(e))
         if kind in UNARY:

@@ -31,7 +31,7 @@ def backward(wrt):
     return derive("g'*(gamma*xhat + beta*vector(1))", wrt, variables=VARIABLES, definitions=DEFINITIONS)
 
 
-AFFINE = Rule(None, "collect x", r"\gamma\frac{x - \mu}{s} + \beta = ax + b", source="Algebra")
+AFFINE = Rule(None, "multiply out", r"\gamma\frac{x - \mu}{s} + \beta = ax + b", source="Algebra")
 
 
 def forward():
@@ -75,12 +75,7 @@ def folded():
     return equalities(layer.expression, layer.variables.values(), (FOLD, linear.expression))
 
 
-PROPAGATE = Rule(
-    None,
-    "propagation of variance",
-    r"\operatorname{Var}f(m, s) \approx f_m^2\operatorname{Var}m + f_s^2\operatorname{Var}s",
-    source="The delta method, to first order; Casella & Berger (2002), Statistical Inference, 5.5.4",
-)
+# The delta method: Var f(m, s) is about f_m^2 Var m + f_s^2 Var s (Casella & Berger 2002, 5.5.4).
 STANDARD = Rule(
     None, "standard normal companions", r"m = 0,\ s = 1,\ \operatorname{Var}m = 1/B,\ \operatorname{Var}s = 1/(2B)"
 )
@@ -103,4 +98,5 @@ def noise_variance():
         (x, m, s, batch),
         (STANDARD, variance.subs({m: 0, s: 1})),
         definitions=((m, Integer(0)), (s, Integer(1))),
+        conditions=("m and s varying a little: to first order",),
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sympy import Expr, Poly, PolynomialError, Symbol, cancel, factor, fraction, roots, together
+from sympy import Dummy, Expr, Poly, PolynomialError, Symbol, cancel, factor, fraction, roots, together
 
 from derivations.derivation import Derivation, Rule
 from derivations.differentiation import differentiate
@@ -37,16 +37,16 @@ class Extremum:
         value = self.curvature_at_point.result
         # A probability q is r / (1 + r) for some r > 0, which SymPy can decide signs with.
         for q in self.probabilities:
-            r = Symbol("r", positive=True)
+            r = Dummy("r", positive=True)
             value = factor(value.subs(q, r / (1 + r)))
         return "minimum" if value.is_positive else "maximum" if value.is_negative else "undecided"
 
 
 def stationary_point(expression, variable, variables, probabilities=()):
-    """The only stationary point of a scalar expression of one variable, as an Extremum.
+    """The only stationary point of a scalar expression with a rational slope, as an Extremum.
 
     probabilities: the variables that are known to lie strictly between 0 and 1.
-    Raises UnsupportedError if there is none or more than one.
+    Raises UnsupportedError if there is none or more than one, and if the slope is not rational.
     """
     slope = differentiate(expression, variables, (variable,))
     points = _roots(slope.result, variable)
@@ -67,15 +67,18 @@ def stationary_point(expression, variable, variables, probabilities=()):
 
 
 def _roots(slope, variable):
-    """The roots of a rational slope."""
+    """The real roots of a rational slope inside the variable's domain."""
     try:
         numerator = Poly(fraction(together(slope))[0], variable)
     except PolynomialError:
         raise UnsupportedError(f"the slope {slope} is not a rational function of {variable}") from None
-    if numerator.degree() == 1:
-        slope_term, constant = numerator.all_coeffs()
-        return [-constant / slope_term]
-    return list(roots(numerator))
+    if numerator.degree() < 1:
+        return []
+    found = roots(numerator)
+    if sum(found.values()) != numerator.degree():
+        raise UnsupportedError(f"not all roots of the slope {slope} in {variable} have a formula")
+    outside = (lambda r: r.is_nonpositive) if variable.is_positive else (lambda r: False)
+    return [r for r in found if r.is_real is not False and not outside(r)]
 
 
 def _at(derivation, variable, point, others):

@@ -9,6 +9,7 @@ from sympy import Add, log
 from derivations.abbreviations import abbreviate
 from derivations.api import derive, read
 from derivations.derivation import Rule
+from derivations.errors import UnsupportedError
 from derivations.expressions import Inner, Product, Sum, Transpose, split_scale
 from derivations.rewriting import equalities, rewrite
 from derivations.simplification import simplify
@@ -104,14 +105,20 @@ BATCH_LOSSES = {
 
 def gradient(wrt, loss="value"):
     """The gradient of a loss of LOSSES by "W_d" (1, 5) or "W_g" (5, 2) at one real r (5,) and one noise x (2,)."""
-    return derive(LOSSES[loss], wrt, variables=_shapes(SHAPES, loss), definitions=_network(NETWORK, loss))
+    return derive(_loss(LOSSES, loss), wrt, variables=_shapes(SHAPES, loss), definitions=_network(NETWORK, loss))
 
 
 def batch_gradient(wrt, loss="value"):
     """The same for a batch: real data R (B, 5), noise X (B, 2), means over the batch."""
     return derive(
-        BATCH_LOSSES[loss], wrt, variables=_shapes(BATCH_SHAPES, loss), definitions=_network(BATCH_NETWORK, loss)
+        _loss(BATCH_LOSSES, loss), wrt, variables=_shapes(BATCH_SHAPES, loss), definitions=_network(BATCH_NETWORK, loss)
     )
+
+
+def _loss(losses, name):
+    if name not in losses:
+        raise UnsupportedError(f"no loss {name!r}; known are {', '.join(losses)}")
+    return losses[name]
 
 
 def _network(definitions, loss):
@@ -143,7 +150,10 @@ def expectation_over_laws():
 
 
 WITHIN = Rule(
-    None, "within a law, between laws", r"\operatorname{E}g^2 - (\operatorname{E}g)^2", source="Law of total variance"
+    None,
+    "within a law, between laws",
+    r"\operatorname{Var}\bar g = \operatorname{E}v/B + \operatorname{Var}\mu",
+    source="Law of total variance",
 )
 
 

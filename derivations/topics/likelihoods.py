@@ -8,6 +8,7 @@ from sympy import Abs, Add, Integer, exp, expand, log
 
 from derivations.api import derive, read
 from derivations.derivation import Rule
+from derivations.errors import DerivationError
 from derivations.expressions import EntrySum, Hadamard, Product, Sum, Transpose, split_scale
 from derivations.functions import relu, sigmoid, softplus
 from derivations.rewriting import equalities, rewrite
@@ -37,14 +38,16 @@ LABEL = Rule(None, "put the label in", r"u^0 = 1,\ u^1 = u", source="Algebra")
 
 
 def bernoulli_case(label):
-    """p(y | x) at y = label: yhat for 1, 1 - yhat for 0."""
+    """p(y | x) at y = label: yhat for 1, 1 - yhat for 0. Raises DerivationError for other labels."""
+    if label not in (0, 1):
+        raise DerivationError(f"the label {label!r} of a Bernoulli variable is neither 0 nor 1")
     reading, _ = read(BERNOULLI, BERNOULLI_VARIABLES)
     y = reading.variables["y"]
     return equalities(
         reading.expression,
         reading.variables.values(),
-        (LABEL, reading.expression.subs(y, label)),
-        definitions=((y, Integer(label)),),
+        (LABEL, reading.expression.subs(y, Integer(int(label)))),
+        definitions=((y, Integer(int(label))),),
     )
 
 
@@ -91,9 +94,19 @@ def bernoulli_mean_loss():
     return equalities(reading.expression, reading.variables.values(), *links)
 
 
-def bernoulli_gradient(order=1):
-    """dL/dyhat of the binary cross-entropy, or the second derivative."""
-    return derive(BERNOULLI_LOSS, "yhat", variables=BERNOULLI_VARIABLES, order=order)
+def bernoulli_gradient():
+    """dL/dyhat of the binary cross-entropy."""
+    return derive(BERNOULLI_LOSS, "yhat", variables=BERNOULLI_VARIABLES)
+
+
+def bernoulli_curvature():
+    """d2L/dyhat2 of the binary cross-entropy."""
+    return derive(BERNOULLI_LOSS, "yhat", variables=BERNOULLI_VARIABLES, order=2)
+
+
+def logistic_regression_gradient():
+    """The gradient of the mean loss of logistic regression by its weights: X'(sigma(Xw) - y)/N, X of shape (N, n)."""
+    return derive("(sum(softplus(X*w)) - y'*X*w)/rows(X)", "w", variables={"X": "N,n", "w": "n", "y": "N"})
 
 
 def logistic_gradient():

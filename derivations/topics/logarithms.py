@@ -1,6 +1,6 @@
 """The laws of logarithms as rewriting rules, for scalars and entry by entry."""
 
-from sympy import Add, Mul, Pow, expand_log, log
+from sympy import Add, I, Mul, Pow, expand_log, log
 
 from derivations.derivation import Rule
 from derivations.expressions import SLOTS, Apply, Hadamard, Ones, Scale, Sum, split_elementwise_power, split_scale
@@ -12,7 +12,9 @@ LAWS = "Laws of logarithms, for positive arguments"
 def _log_of_product(e):
     if isinstance(e, log):
         factors = Mul.make_args(e.args[0])
-        return Add(*(log(f) for f in factors)) if len(factors) > 1 else None
+        if len(factors) < 2 or any(f.is_negative for f in factors):
+            return None
+        return Add(*(log(f) for f in factors))
     if e.args[0] == log(SLOTS[0]) and isinstance(e.args[1], Hadamard):
         return Sum(*(Apply(e.args[0], f) for f in e.args[1].args))
     return None
@@ -38,13 +40,15 @@ def _log_of_power(e):
 def _expand(e):
     """All laws at once, log(exp(u)) = u among them."""
     expanded = expand_log(e, force=True)
-    return expanded if expanded != e else None
+    return expanded if expanded != e and not expanded.has(I) else None
 
 
 def _log_of_multiple(e):
     """log(c U) = log(c) 1 + log(U) for a number c."""
     scalar, core = split_scale(e.args[1])
-    return Sum(Scale(log(scalar), Ones(*core.shape)), Apply(e.args[0], core)) if e.args[0] == log(SLOTS[0]) else None
+    if e.args[0] != log(SLOTS[0]) or not scalar.is_positive:
+        return None
+    return Sum(Scale(log(scalar), Ones(*core.shape)), Apply(e.args[0], core))
 
 
 PRODUCT = Rule((log, Apply), "log of a product", r"\log(ab) = \log a + \log b", _log_of_product, source=LAWS)

@@ -5,7 +5,7 @@ is 2 lambda for this L'. Sources: Krogh & Hertz (1992), A Simple Weight Decay Ca
 Loshchilov & Hutter (2019), Decoupled Weight Decay Regularization.
 """
 
-from sympy import Abs, Symbol, sqrt
+from sympy import Abs, Symbol, sqrt, sympify
 
 from derivations.derivation import Rule
 from derivations.differentiation import differentiate
@@ -63,18 +63,25 @@ def momentum():
 ROOT_OF_SQUARE = Rule(None, "the root of a square", r"\sqrt{g\odot g} = \lvert g\rvert", source="Algebra")
 
 
-def adam_first_step(decay=None):
+def adam_first_step():
     """Adam's first step from rest moves every coordinate by nearly alpha, whatever the size of its gradient g.
 
-    With a decay, that of AdamW, which shrinks w first. g stands for all that Adam is given: with L2
-    regularisation that is dL/dw + 2 lambda w, whose size cancels.
+    g stands for all that Adam is given: with L2 regularisation that is dL/dw + 2 lambda w, whose size cancels.
     """
+    return _first_step(W)
+
+
+def adamw_first_step(decay=DECAY):
+    """The first step of AdamW, which shrinks w by 1 - alpha decay before it does the same."""
+    return _first_step(decoupled(W, decay), decay)
+
+
+def _first_step(start, decay=0):
     g = Variable("g", N, 1)
     nothing = Zero(N, 1)
-    start = W if decay is None else decoupled(W, decay)
     update = adam_step(start, nothing, nothing, g, 1)[-1]
     root, magnitude = Apply(sqrt(SLOTS[0]), Apply(SLOTS[0] ** 2, g)), Apply(Abs(SLOTS[0]), g)
-    symbols = (ALPHA, EPSILON) if decay is None else (ALPHA, EPSILON, decay)
+    symbols = sorted(update.free_symbols & {ALPHA, EPSILON} | sympify(decay).free_symbols, key=str)
     return equalities(update, (W, g, *symbols), (ROOT_OF_SQUARE, update.xreplace({root: magnitude})))
 
 

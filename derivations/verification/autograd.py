@@ -191,7 +191,8 @@ def _error_at(derivation, generated, seed, fixed):
             break
     else:
         raise DomainError(f"no point inside the domain in {ATTEMPTS} attempts")
-    arguments = {identifier(v.name): _natural(v, x) for v, x in point.items()}
+    defined = {symbol for symbol, _ in derivation.definitions}
+    arguments = {identifier(v.name): _natural(v, x) for v, x in point.items() if v not in defined}
     for gradient in loss_gradients(derivation.result):
         arguments[gradient_name(gradient)] = _natural(gradient, value(gradient, point, sizes))
     got = torch.as_tensor(generated(**arguments), dtype=torch.float64)

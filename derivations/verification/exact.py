@@ -273,5 +273,5 @@ def _difference(left, right, field):
     pairs = [(plain(x), plain(y)) for r, s in zip(left, right) for x, y in zip(r, s)]
     if field is not Decimals:
         return mpf(int(any(x - y != 0 for x, y in pairs)))
-    scale = max([abs(v) for pair in pairs for v in pair] + [mpf(10) ** -20])
+    scale = max([abs(v) for pair in pairs for v in pair] + [mpf(10) ** -12])
     return max(abs(x - y) for x, y in pairs) / scale

@@ -115,6 +115,8 @@ STRUCTURES = {
     "onehot": _one_hot,
     "onehot_rows": _one_hot_rows,
 }
+
+
 def properties_of(variable):
     """The declared properties of a matrix variable, or what a scalar symbol's assumptions say."""
     if isinstance(variable, Variable):

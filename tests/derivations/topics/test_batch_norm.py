@@ -17,11 +17,14 @@ RESULTS = {
     "backward x": "gamma*(g - (g'*xhat)*xhat/rows(g) - sum(g)*ones(N)/rows(g))/s",
     "backward gamma": "g'*xhat",
     "backward beta": "sum(g)",
+    "forward": "gamma*xhat + beta*ones(N)",
+    "inference": "beta + gamma*x/s - gamma*mu/s",
     "folded": "diag(gamma ./ s)*W*x + gamma .* (b - mu) ./ s + beta",
     "noise_slopes 0": "-1/s",
     "noise_slopes 1": "-(x - m)/(s^2)",
     "noise_variance": "1/B + x^2/(2*B)",
 }
+NUMBERS = {"running_estimate", "unbiased"}
 
 
 def derivation_of(name):
@@ -42,7 +45,13 @@ def test_a_derivation_is_proven_and_short(name):
 
 def test_no_function_of_the_module_is_forgotten():
     public = {n for n, f in vars(batch_norm).items() if inspect.isfunction(f) and f.__module__ == batch_norm.__name__}
-    assert {n for n in public if not n.startswith("_")} == {name.split()[0] for name in RESULTS}
+    assert {n for n in public if not n.startswith("_")} == {name.split()[0] for name in RESULTS} | NUMBERS
+
+
+def computed(derivation, library="numpy", **known):
+    """The result by its own code, which takes what it asks for of all that is known."""
+    code = derivation.to_function(library)
+    return code(**{name: known[name] for name in inspect.signature(code).parameters})
 
 
 # ---------------------------------------------------------------------------- against torch
@@ -79,13 +88,11 @@ def torch_output(given):
 
 @pytest.mark.parametrize("n, eps", POINTS)
 def test_the_forward_pass_is_that_of_torch(n, eps):
-    """The derivation starts from g'y, so the unit vectors for g give y entry by entry."""
+    """Both as it stands, in terms of x, and abbreviated, in terms of xhat."""
     given = batch(n, eps)
-    derivation = batch_norm.backward("x")
     _, values, sizes = statistics(given)
-    g = next(v for v in derivation.variables if v.name == "g")
-    entries = [value(derivation.expression, values | {g: unit[:, None]}, sizes) for unit in torch.eye(n).double()]
-    torch.testing.assert_close(torch.cat(entries), torch_output(given), rtol=1e-12, atol=1e-12)
+    for form in (batch_norm.forward().expression, batch_norm.forward().result):
+        torch.testing.assert_close(value(form, values, sizes), torch_output(given), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("wrt", ["x", "gamma", "beta"])
@@ -97,7 +104,7 @@ def test_the_backward_pass_is_that_of_autograd(n, eps, wrt):
     at = given[wrt].clone().requires_grad_(True)
     (given["g"] @ torch_output(given | {wrt: at})[:, 0]).backward()
     found, *_ = statistics(given)
-    ours = batch_norm.backward(wrt).to_function("torch")(**given, **found)
+    ours = computed(batch_norm.backward(wrt), "torch", **given, **found)
     torch.testing.assert_close(ours, at.grad, rtol=1e-9, atol=1e-11)
 
 
@@ -105,7 +112,7 @@ def test_the_gradient_by_the_input_has_no_component_along_ones():
     """y does not change when all of the batch is shifted; when it is stretched, only as far as eps counts."""
     given = batch(8, 1e-9)
     found, *_ = statistics(given)
-    dx = batch_norm.backward("x").to_function("torch")(**given, **found)
+    dx = computed(batch_norm.backward("x"), "torch", **given, **found)
     assert abs(dx.sum()) < 1e-13
     assert abs(dx @ found["xhat"]) < 1e-8 < 1e-2 < dx.abs().max()
 
@@ -131,14 +138,24 @@ def test_running_statistics_take_a_tenth_of_the_mean_and_of_the_unbiased_varianc
     for seed in range(3):
         given = batch(5, layer.eps, seed)
         found, *_ = statistics(given)
-        biased = found["s"] ** 2 - layer.eps
+        variance_of_batch = batch_norm.unbiased(found["s"] ** 2 - layer.eps, 5)
+        torch.testing.assert_close(variance_of_batch, given["x"].var())
         output = layer(given["x"][:, None])
-        mean = 0.9 * mean + 0.1 * found["m"]
-        variance = 0.9 * variance + 0.1 * biased * 5 / 4
+        mean = batch_norm.running_estimate(mean, found["m"])
+        variance = batch_norm.running_estimate(variance, variance_of_batch)
         torch.testing.assert_close(layer.running_mean[0], mean, rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(layer.running_var[0], variance, rtol=1e-12, atol=1e-12)
         # With gamma = 1 and beta = 0 the batch itself is normalised by the biased variance.
         torch.testing.assert_close(output[:, 0].detach(), found["xhat"], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.3])
+def test_the_momentum_of_a_running_estimate_is_that_of_torch(momentum):
+    layer = torch.nn.BatchNorm1d(1, momentum=momentum, dtype=torch.float64)
+    x = batch(9, layer.eps)["x"]
+    layer(x[:, None])
+    torch.testing.assert_close(layer.running_mean[0], batch_norm.running_estimate(0.0, x.mean(), momentum))
+    torch.testing.assert_close(layer.running_var[0], batch_norm.running_estimate(1.0, x.var(), momentum))
 
 
 def test_training_needs_more_than_one_value_and_inference_does_not():
@@ -163,11 +180,35 @@ def layers():
     return linear, norm.eval()
 
 
+@torch.no_grad()
+def test_the_layer_at_inference_is_that_of_torch(layers):
+    """An affine map of each value, whatever the other values of the batch are."""
+    _, norm = layers
+    x = torch.randn(10, 3).double()
+    ours = computed(
+        batch_norm.inference(),
+        "torch",
+        gamma=norm.weight,
+        x=x,
+        mu=norm.running_mean,
+        s=torch.sqrt(norm.running_var + norm.eps),
+        beta=norm.bias,
+    )
+    torch.testing.assert_close(ours, norm(x), rtol=1e-12, atol=1e-12)
+
+
 def folded_at(x, linear, norm):
-    return batch_norm.folded().to_function("torch")(
-        W=linear.weight, b=linear.bias, mu=norm.running_mean, s=torch.sqrt(norm.running_var + norm.eps),
-        gamma=norm.weight, beta=norm.bias, x=x,
-    )  # fmt: skip
+    return computed(
+        batch_norm.folded(),
+        "torch",
+        W=linear.weight,
+        b=linear.bias,
+        mu=norm.running_mean,
+        s=torch.sqrt(norm.running_var + norm.eps),
+        gamma=norm.weight,
+        beta=norm.bias,
+        x=x,
+    )
 
 
 @torch.no_grad()
@@ -201,11 +242,11 @@ def test_the_noise_of_a_normalised_activation_is_that_of_a_simulation(x):
     values = numpy.random.default_rng(0).standard_normal((n_batches, size))
     values[:, 0] = x
     xhat = (x - values.mean(1)) / values.std(1)
-    predicted = math.sqrt(batch_norm.noise_variance().to_function()(x=x, m=0.0, s=1.0, B=size))
+    predicted = math.sqrt(computed(batch_norm.noise_variance(), x=x, m=0.0, s=1.0, B=size))
     assert predicted == pytest.approx(math.sqrt((1 + x**2 / 2) / size), rel=1e-12)
     assert xhat.std() == pytest.approx(predicted, rel=0.03)
 
 
 def test_the_noise_vanishes_with_the_size_of_the_batch():
-    variance = batch_norm.noise_variance().to_function()
-    assert variance(x=1.0, m=0.0, s=1.0, B=1000) == pytest.approx(variance(x=1.0, m=0.0, s=1.0, B=10) / 100)
+    large, small = (computed(batch_norm.noise_variance(), x=1.0, m=0.0, s=1.0, B=size) for size in (1000, 10))
+    assert large == pytest.approx(small / 100)

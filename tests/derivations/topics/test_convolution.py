@@ -342,8 +342,8 @@ def test_half_a_pixel_on_each_side_is_one_pixel_on_one_side():
 def assert_every_line_holds_for(derivation, solutions, candidates):
     """Each line, definitions put in, is true of the solutions and false of the other candidates."""
     assert_is_a_chain(derivation)
-    (unknown,) = derivation.variables
-    values = {symbol: value for symbol, value in derivation.definitions if symbol != unknown}
+    values = dict(derivation.definitions)
+    (unknown,) = set(derivation.variables) - set(values)
     for line in (derivation.expression, *(step.after for step in derivation.steps)):
         holds = [n for n in candidates if line.subs({**values, unknown: n}).doit() == true]
         assert holds == solutions, line

@@ -24,6 +24,7 @@ from derivations.topics.weight_decay import (
     V,
     W,
     adam_first_step,
+    adamw_first_step,
     adam_step,
     decoupled,
     factor_of_shrinkage,
@@ -44,7 +45,7 @@ RESULTS = {
     "gradient_descent": "(1 - 2*alpha*lambda)*w - alpha*grad_L(w)",
     "momentum": "(1 - 2*alpha*lambda)*w - alpha*(mu*v + grad_L(w))",
     "adam_first_step": "w - alpha*(g ./ (abs(g) + epsilon*ones(n)))",
-    "adam_first_step of AdamW": "(1 - alpha*delta)*w - alpha*(g ./ (abs(g) + epsilon*ones(n)))",
+    "adamw_first_step": "(1 - alpha*delta)*w - alpha*(g ./ (abs(g) + epsilon*ones(n)))",
 }
 HELPERS = {
     "pytorch_weight_decay",
@@ -60,8 +61,7 @@ HELPERS = {
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_derivation_is_proven_and_short(name):
-    function, *of_adamw = name.split(" of ")
-    derivation = getattr(weight_decay, function)(*(DECAY for _ in of_adamw))
+    derivation = getattr(weight_decay, name)()
     assert isinstance(derivation, Derivation)
     assert derivation.to_text() == RESULTS[name]
     assert verify(derivation), str(verify(derivation))
@@ -249,14 +249,14 @@ def test_the_first_step_of_adamw_depends_on_the_decay():
     w, gradient = start(), 3 * start()
     for decay in (0.0, 0.1, 5.0):
         after = first_torch_step(torch.optim.AdamW, gradient, w, decay)
-        code = adam_first_step(DECAY).to_function("torch")
+        code = adamw_first_step(DECAY).to_function("torch")
         ours = code(w=w, g=gradient, alpha=RATE, epsilon=EPS, delta=decay)
         torch.testing.assert_close(ours, after, rtol=1e-12, atol=1e-14)
         torch.testing.assert_close(after, w - RATE * decay * w - RATE * w.sign(), rtol=1e-5, atol=0)
 
 
 def test_the_first_step_of_adamw_takes_a_number():
-    derivation = adam_first_step(Rational(1, 10))
+    derivation = adamw_first_step(Rational(1, 10))
     assert verify(derivation), str(verify(derivation))
 
 
