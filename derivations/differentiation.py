@@ -51,15 +51,22 @@ def _zero_like(expression):
 def differential(expression, variable, definitions=()):
     """Push d inward until only dX is left; give the steps from d(expression), one per line.
 
-    Defined symbols take the place of their definitions as soon as these stand outside of every d.
+    Defined symbols stand for their definitions; the differential of one is that of what it stands for.
     """
-    moves = partial(depends, variable=variable)
+    meanings = dict(definitions)
+    moving = {variable}
+    for symbol, defined in definitions:
+        if any(depends(defined, v) for v in moving):
+            moving.add(symbol)
+
+    def moves(part):
+        return any(depends(part, v) for v in moving)
 
     def d(part):
         return differential_of(part) if moves(part) else _zero_like(part)
 
     def rule_for(node):
-        inside = node.args[0]
+        inside = meanings.get(node.args[0], node.args[0])
         rule = find_rule(rules.DIFFERENTIALS, inside, moves)
         change = rule and rule.apply(inside, d)
         if rule is None:
@@ -82,7 +89,7 @@ def differential(expression, variable, definitions=()):
             e = e.xreplace(changes)
         return abbreviate(e, definitions)
 
-    start = d(expression)
+    start = d(abbreviate(expression, definitions))
     steps, current = [], push_minor(start)
     before = start
     while pending := waiting(current):
