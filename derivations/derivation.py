@@ -76,12 +76,12 @@ class Derivation:
         """The result in the text notation."""
         return text.write(self.result, self.variables)
 
-    def to_latex(self, name="f", steps=True, where=True):
+    def to_latex(self, name="f", steps=True, where=True, box=True):
         """The whole derivation in LaTeX, or with steps=False the result alone.
 
-        where: whether to list the definitions that the lines use.
+        where: whether to list the definitions that the lines use; box: whether the result stands in a box.
         """
-        return lines.derivation(self, name, where) if steps else latex.write(self.result)
+        return lines.derivation(self, name, where, box) if steps else latex.write(self.result)
 
     def _repr_latex_(self):
         return lines.derivation(self)

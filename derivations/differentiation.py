@@ -68,6 +68,11 @@ def differential(expression, variable, definitions=()):
     def rule_for(node):
         inside = meanings.get(node.args[0], node.args[0])
         rule = find_rule(rules.DIFFERENTIALS, inside, moves)
+        # A rule for a combination, such as log-softmax, sees through the definitions of its parts.
+        whole = inside.xreplace(meanings)
+        combined = find_rule(rules.DIFFERENTIALS, whole, moves)
+        if combined is not rule:
+            rule, inside = combined, whole
         change = rule and rule.apply(inside, d)
         if rule is None:
             rule = find_rule(rules.SCALAR_DIFFERENTIALS, inside, moves)

@@ -10,6 +10,7 @@ from derivations.answers.contents import ANSWERS, Settings
 from derivations.differentiation import LAYOUTS
 from derivations.errors import DerivationError
 from derivations.verification import verify
+from derivations.verification.sampling import COUNT
 
 DESCRIPTION = """\
 Derive, prove and typeset the answers to the homework as one LaTeX document on standard output.
@@ -119,11 +120,15 @@ def _probability(bound):
 # How each witness's word is put, by its name.
 PROOFS = {
     "exact (prime field)": lambda w: (
-        rf"Every line proven modulo $2^{{61}} - 1$ at {w.points} random points; "
+        rf"Equality of the lines proven modulo $2^{{61}} - 1$ at {w.points} random points; "
         rf"probability of error below ${_probability(w.error_bound)}$."
     ),
-    "exact (rational numbers)": lambda w: rf"Every line proven in rational numbers at {w.points} points.",
-    "exact (50 digits)": lambda w: rf"Every line proven in 50-digit arithmetic at {w.points} random points.",
+    "exact (rational numbers)": lambda w: (
+        rf"Equivalence of the lines checked for the numbers 0 to {w.points - 1}."
+        if w.points > COUNT - 1
+        else "Equality of the lines checked in rational numbers."
+    ),
+    "exact (50 digits)": lambda w: rf"Equality of the lines checked to 35 digits at {w.points} random points.",
     "autograd (float64)": lambda w: rf"Result checked by autograd, relative error {w.worst_error:.0e}.",
 }
 

@@ -21,37 +21,34 @@ def loss_function(settings):
                 r"noise $z$. They play for the value"
                 r"\[\boxed{\min_G\max_D V(D, G),\qquad V(D, G) = \mathbb{E}_{x\sim p_{\text{data}}}[\log D(x)] + "
                 r"\mathbb{E}_{z\sim p_z}[\log(1 - D(G(z)))]}\]"
-                r"Write $p$ for $p_{\text{data}}$ and $q$ for the law $p_g$ of the generated samples."
+                r"Write $p$ for $p_{\text{data}}$ and $q$ for the distribution of the generated samples $G(z)$, so that the second "
+                r"term is $\mathbb{E}_{x\sim q}[\log(1 - D(x))]$."
             ),
             Question("(a)", r"The ideal discriminator."),
             Text(
                 r"For a fixed generator, $V$ is a sum over samples $x$ of $p(x)\log D(x) + q(x)\log(1 - D(x))$, and each "
                 r"term has a $D(x)$ of its own. So maximise one term:"
             ),
-            Work(best.slope, "v"),
-            Work(
-                best.slope_at_point,
-                r"\frac{\partial v}{\partial D}",
-                lead=r"The slope vanishes at $D^{\star} = p/(p + q)$ and nowhere else:",
+            Work(best.curvature, "v", box=False),
+            Text(
+                r"The slope vanishes where $p\,(1 - D) = q\,D$, that is only at \[\boxed{D^{\star} = \frac{p}{p + q}},\] and the "
+                r"second derivative is negative for every $D$ in $(0, 1)$, so this is the maximum; there it is"
             ),
-            Work(
-                best.curvature_at_point,
-                r"\frac{\partial^{2} v}{\partial D^{2}}",
-                lead=r"and the second derivative there is negative, so it is a maximum:",
-            ),
+            Work(best.curvature_at_point, r"\frac{\partial^{2} v}{\partial D^{2}}", box=False),
             Text(
                 r"An optimally trained generator makes $q = p$. Then \[\boxed{D^{\star} = \frac{p}{p + p} = "
                 r"\tfrac12\text{ wherever there is data}}\] The discriminator has not failed: there is nothing left to "
                 r"tell apart."
             ),
             Mistake(
-                r"$D(x) = 1$ and $D(G(z)) = 0$. That is the best discriminator against a generator whose samples never "
-                r"look like data, the start of the training rather than its end. It would also contradict the value "
+                r"$D(x) = 1$ and $D(G(z)) = 0$. That is the best discriminator against a generator whose samples are never "
+                r"where the data are (disjoint supports: $\operatorname{JSD} = \log 2$, $V = 0$), the start of the training "
+                r"rather than its end. It would also contradict the value "
                 r"in (b): it gives $V = \log 1 + \log 1 = 0$."
             ),
             Question("(b)", r"The value of the loss."),
             Text(
-                r"Put the best discriminator in, with the two laws as vectors of probabilities $\mathbf{p}$ and "
+                r"Put the best discriminator in, with the two distributions as vectors of probabilities $\mathbf{p}$ and "
                 r"$\mathbf{q}$ over the samples and $\mathbf{m} = \frac12(\mathbf{p} + \mathbf{q})$ their midpoint:"
             ),
             Work(gan.value_at_best_discriminator(), r"V(D^{\star}, G)"),
@@ -78,7 +75,7 @@ def gradients(settings):
         (
             Question(
                 "Question.",
-                r"The gradients of the loss by $\mathbf{W}_d$ ($1\times 5$) and $\mathbf{W}_g$ ($5\times 2$), for "
+                r"The gradients of the loss with respect to $\mathbf{W}_d$ ($1\times 5$) and $\mathbf{W}_g$ ($5\times 2$), for "
                 r"$\mathbf{y} = \operatorname{ReLU}(\mathbf{W}_g\mathbf{x})$ and $b = \sigma(\mathbf{W}_d\mathbf{z})$.",
             ),
             Figure(
@@ -94,12 +91,12 @@ def gradients(settings):
                 r"$\mathrm{d}\log(1 - \sigma(u)) = -\sigma(u)\,\mathrm{d}u$, both with the slope "
                 r"$\sigma'(u) = \sigma(u)(1 - \sigma(u))$ \emph{at the pre-activation} $u$."
             ),
-            Question("(a)", r"By the weights of the discriminator, which ascends $V$."),
+            Question("(a)", r"With respect to the weights of the discriminator, which ascends $V$."),
             Work(gan.gradient("W_d"), "V"),
             Text(
                 r"The first term pulls $\mathbf{W}_d$ towards real samples, the second pushes it away from fake ones."
             ),
-            Question("(b)", r"By the weights of the generator, which descends $V$."),
+            Question("(b)", r"With respect to the weights of the generator, which descends $V$."),
             Work(gan.gradient("W_g", "saturating"), "L_G"),
             Text(
                 r"The real term does not depend on $\mathbf{W}_g$. The error that arrives at $\mathbf{y}$ is "
@@ -117,20 +114,23 @@ def gradients(settings):
             ),
             Question("(c)", r"For a batch."),
             Text(
-                r"With the samples in the rows of $\mathbf{R}$ ($B\times 5$) and $\mathbf{X}$ ($B\times 2$), "
+                r"The gradient of a mean is the mean of the gradients. With the samples in the rows of $\mathbf{R}$ ($B\times 5$) and $\mathbf{X}$ ($B\times 2$), "
                 r"$\mathbf{Y} = \operatorname{ReLU}(\mathbf{X}\mathbf{W}_g^{\top})$, and means over the batch:"
             ),
             Work(gan.batch_gradient("W_d"), "V"),
             Work(gan.batch_gradient("W_g", "saturating"), "L_G", where=False),
             Mistake(
-                r"Four at once. (1) $\operatorname{Sigmoid}'(b)$ takes the slope at the \emph{output}: $b$ lies in "
-                r"$(0, 1)$, so that number is always between 0.196 and 0.25 and never vanishes. Training does not reveal "
-                r"it, the game still converges; a gradient check does. (2) One $b$ for both kinds of samples loses the "
+                r"Seven at once. (1) $\operatorname{Sigmoid}'(b)$ takes the slope at the \emph{output}: $b$ lies in "
+                r"$(0, 1)$, so that number is always between 0.196 and 0.25 and never vanishes. It changes the length of the steps but not their "
+                r"sign, so the equilibrium is the same and training need not reveal it; a gradient check does. (2) One $b$ for both kinds of samples loses the "
                 r"real term of $\partial V/\partial\mathbf{W}_d$. (3) $\partial L/\partial b$ is never worked out, so "
                 r"there is no result. (4) $\partial\mathbf{y}/\partial\mathbf{W}_g$ is a $5\times 5\times 2$ array; "
                 r"written as the $5\times 2$ matrix $\operatorname{ReLU}'(\mathbf{W}_g\mathbf{x})\,\mathbf{x}^{\top}$ and "
                 r"multiplied by the $1\times 5$ row $\mathbf{W}_d$, it gives $1\times 2$ instead of $5\times 2$. The "
-                r"Hadamard and the outer product are what is missing."
+                r"Hadamard and the outer product are missing. (5) $\partial b/\partial\mathbf{y}$ is written as a row in a "
+                r"chain of columns; in this layout it holds $\mathbf{W}_d^{\top}$. (6) $\operatorname{ReLU}'(0) = 0$ is stated "
+                r"as a fact; it is a convention (\texttt{clamp} takes 1, \texttt{maximum} one half). (7) Who ascends, who "
+                r"descends, and the non-saturating loss are not mentioned."
             ),
         ),
     )
@@ -143,40 +143,41 @@ def input_distributions(settings):
         "Understanding GANs: input distributions",
         (
             Question(
-                "Question.", r"What happens if the noise comes from a different, randomly chosen law in each step?"
+                "Question.",
+                r"What happens if the noise comes from a different, randomly chosen distribution in each step?",
             ),
             Text(
-                r"Let the law in step $t$ be drawn from a family $p_1, \dots, p_K$ with probabilities $\mathbf{w}$, anew "
-                r"in each step. Let the rows of $\mathbf{P}$ hold the laws, as probabilities over the possible noise "
+                r"Let the distribution of step $t$ be drawn from a family $p_1, \dots, p_K$ with probabilities $\mathbf{w}$, anew "
+                r"in each step. Let the rows of $\mathbf{P}$ hold the distributions, as probabilities over the possible noise "
                 r"values, and let $\mathbf{f}$ hold what depends on the noise there: $\log(1 - D(G(z)))$, or its "
                 r"gradient by any weight. What a step sees on average is"
             ),
             Work(gan.expectation_over_laws(), r"\mathbb{E}_t\,\mathbb{E}_{z\sim p_t}f(z)"),
             Text(
-                r"which is the expectation under one fixed law, the \textbf{mixture} $\bar{p} = \sum_k w_k\,p_k$. Nothing "
-                r"else about the family matters on average. (With a continuum of laws the sums become integrals.) So:"
+                r"which is the expectation under one fixed distribution, the \textbf{mixture} $\bar{p} = \sum_k w_k\,p_k$. Nothing "
+                r"else about the family matters on average. (With a continuum of distributions the sums become integrals.) So:"
                 r"\begin{itemize}"
                 r"\item \textbf{What is learnt.} The expected gradients are those of an ordinary GAN whose noise has the "
-                r"law $\bar{p}$. Training aims at making $G$ of the \emph{mixture} look like the data, the optimum is "
-                r"$-\log 4$ as before if $G$ can reach it, and there is no reason why training should fail."
+                r"distribution $\bar{p}$. Training aims at making $G$ of the \emph{mixture} look like the data, the optimum is "
+                r"$-\log 4$ as before if $G$ can reach it, and there is no new reason why training should fail."
                 r"\item \textbf{How to sample.} From the mixture. With a single $p_k$ the samples $G(z)$ do \emph{not} "
-                r"have the law of the data in general; each $p_k$ covers its part of the noise only."
-                r"\item \textbf{What changes is the noise of the gradient.} All samples of a batch share one law, so "
-                r"their mean varies for two reasons:"
+                r"have the distribution of the data in general, because each $p_k$ weights the noise values differently."
+                r"\item \textbf{What changes is the noise of the gradient.} All samples of a batch share one distribution, "
+                r"so their mean varies for two reasons. Let distribution $k$ give the gradient the mean $\mu_k$ and the "
+                r"variance $v_k$:"
                 r"\end{itemize}"
             ),
             Work(gan.variance_over_laws(), r"\operatorname{Var}\bar{g}"),
             Text(
-                r"Here law $k$ gives the gradient the mean $\mu_k$ and the variance $v_k$. The first term is the usual "
-                r"one and falls with the batch size $B$. The rest is the variance of the means \emph{between} laws, and "
-                r"no batch size reduces it: the weights keep wandering about the optimum unless the learning rate "
-                r"falls, or each sample draws a law of its own, which is plain sampling from $\bar{p}$."
+                r"The first term is the usual one and falls with the batch size $B$. The rest, $\sum_k w_k\mu_k^2 - (\sum_k "
+                r"w_k\mu_k)^2$, is the variance of the means \emph{between} the distributions, and no batch size reduces it: the weights keep wandering about the optimum unless the learning rate "
+                r"falls, or each sample draws a distribution of its own, which is plain sampling from $\bar{p}$."
             ),
             Text(
-                r"Two cases are different. If a law is held for many steps, $D$ adapts to the current one and the players "
-                r"solve $\mathbb{E}_k\max_D V_k \ge \max_D\mathbb{E}_k V_k$, another game, which can go round in circles. "
-                r"And if $G$ of \emph{every} $p_k$ is to have the law of the data, $G$ must undo the difference between "
-                r"the laws: by being invariant to it, or by being told $k$."
+                r"Two cases are different. If a distribution is held for many steps, $D$ adapts to the current one, and the "
+                r"players play $\min_G\mathbb{E}_k\max_D V_k$, whose inner value is at least $\max_D\mathbb{E}_k V_k$: another "
+                r"game, which can go round in circles. And if the samples are to have the distribution of the data under "
+                r"\emph{every} $p_k$, $G$ must undo the difference: by being invariant to it, or by being told $k$."
             ),
             Checked(r"The tests compare both formulas with simulation."),
             Mistake(

@@ -29,13 +29,17 @@ def gradients(settings):
                 r"\mathbf{J}\,\mathrm{d}\mathbf{y}$. Here $\mathbf{x}$ is $m\times 1$, $\mathbf{y}$ is $n\times 1$ and "
                 r"$\mathbf{A}$ is $m\times n$."
             ),
-            Question("(1)", r"The gradient of $z = \mathbf{x}^{\top}\mathbf{x}$ by $\mathbf{x}$."),
+            Question("(1)", r"The gradient of $z = \mathbf{x}^{\top}\mathbf{x}$ with respect to $\mathbf{x}$."),
             Work(_gradient("x'*x", "x", layout), "z"),
-            Text(
-                r"Entry by entry it is the same: $z = \sum_k x_k^2$ has $\partial z/\partial x_i = 2x_i$. What does "
-                r"the work is the product rule: $\mathbf{x}$ stands in $z$ twice."
+            Text(r"Entry by entry it is the same: $z = \sum_k x_k^2$ has $\partial z/\partial x_i = 2x_i$."),
+            Mistake(
+                r"To name the chain rule. Nothing is composed here: $\mathbf{x}$ stands in $z$ twice, so it is the product "
+                r"rule, with $\partial\mathbf{x}/\partial\mathbf{x} = \mathbf{I}$ for each of the two."
             ),
-            Question("(2)", r"The gradient of $z = \operatorname{tr}(\mathbf{A}^{\top}\mathbf{A})$ by $\mathbf{A}$."),
+            Question(
+                "(2)",
+                r"The gradient of $z = \operatorname{tr}(\mathbf{A}^{\top}\mathbf{A})$ with respect to $\mathbf{A}$.",
+            ),
             Work(_gradient("tr(A'*A)", "A", layout), "z"),
             Text(
                 r"The trace is the sum of the squares of all entries, $z = \sum_{kl}A_{kl}^2 = "
@@ -47,9 +51,11 @@ def gradients(settings):
                 r"\mathbf{A}^{\top}\mathbf{A}$ depends on $\mathbf{A}$; that is the line with the two terms, which the "
                 r"transpose makes equal."
             ),
-            Question("(3)", r"The gradient of $z = \mathbf{x}^{\top}\mathbf{A}\mathbf{y}$ by $\mathbf{y}$."),
+            Question(
+                "(3)", r"The gradient of $z = \mathbf{x}^{\top}\mathbf{A}\mathbf{y}$ with respect to $\mathbf{y}$."
+            ),
             Work(_gradient("x'*A*y", "y", layout), "z"),
-            Question("(4)", r"The derivative of $\mathbf{z} = \mathbf{A}\mathbf{y}$ by $\mathbf{y}$."),
+            Question("(4)", r"The derivative of $\mathbf{z} = \mathbf{A}\mathbf{y}$ with respect to $\mathbf{y}$."),
             Work(fourth, "z"),
             *_layout_of_the_fourth(layout),
         ),
@@ -74,8 +80,8 @@ def _layout_of_the_fourth(layout):
             r"(\partial\mathbf{A}\mathbf{y}/\partial\mathbf{y})\,\mathbf{x} = \mathbf{A}^{\top}\mathbf{x}$."
         ),
         Mistake(
-            r"To answer $\mathbf{A}$, of size $m\times n$. That is the numerator layout, and the formula "
-            r"sheet, four lines above the question, shows the other one; with it the chain rule for (3) would give $\mathbf{A}\mathbf{x}$, whose sizes do not "
+            r"To answer $\mathbf{A}$, of size $m\times n$. That is the numerator layout, and the formulae "
+            r"printed with the question show the other one; with it the chain rule for (3) would give $\mathbf{A}\mathbf{x}$, whose sizes do not "
             r"even fit unless $m = n$. Tools differ too: "
             r"\texttt{torch.autograd.functional.jacobian} returns $\mathbf{A}$, SymPy's "
             r"\texttt{(A*y).diff(y)} returns $\mathbf{A}^{\top}$. Say which layout you use."
@@ -90,19 +96,17 @@ def cross_entropy(settings):
         "1.2",
         "Deriving the cross-entropy loss",
         (
-            Question(
-                "(i)", r"The probability $p(y\mid x)$ of the label $y$ when the classifier says $\hat{y}$, and why."
-            ),
+            Question("(i)", r"An expression for $p(y\mid x)$ in terms of $y$ and $\hat{y}$, and its justification."),
             Text(
                 r"The classifier's output is its probability of the label $1$: $\hat{y} = p(y = 1\mid x)$, a number in "
                 r"$(0, 1)$. So $y$ given $x$ is a Bernoulli variable with parameter $\hat{y}$, which takes the value "
-                r"$1$ with probability $\hat{y}$ and $0$ with probability $1 - \hat{y}$. One formula holds both cases, "
+                r"$1$ with probability $\hat{y}$ and $0$ with probability $1 - \hat{y}$. One formula covers both cases, "
                 r"because a power with exponent $0$ is $1$ and drops out:"
                 r"\[\boxed{p(y\mid x) = \hat{y}^{\,y}\,(1 - \hat{y})^{1 - y}},\qquad y\in\{0, 1\}.\]"
                 r"Put in the two labels:"
             ),
-            Work(likelihoods.bernoulli_case(1), "p"),
-            Work(likelihoods.bernoulli_case(0), "p"),
+            Work(likelihoods.bernoulli_case(1), "p", box=False),
+            Work(likelihoods.bernoulli_case(0), "p", box=False),
             Text(
                 r"The two probabilities add up to $1$, as they must. At $\hat{y} = 0$ and $\hat{y} = 1$ read $0^0$ as "
                 r"$1$. (The sheet calls $p(y\mid x)$ the probability of ``an observation $\hat{y}$''; it is the "
@@ -115,8 +119,12 @@ def cross_entropy(settings):
             Question("(ii)", r"The log-likelihood $\log p(y\mid x)$, which is to be maximised."),
             Work(likelihoods.bernoulli_log_likelihood(), r"\log p"),
             Text(
-                r"The logarithm is the natural one. At $\hat{y}\in\{0, 1\}$ one of the two logarithms is $-\infty$: a "
-                r"classifier that is certain and wrong has likelihood zero."
+                r"The logarithm is the natural one. At $\hat{y}\in\{0, 1\}$ read $0\cdot\log 0$ as $0$; then only a classifier "
+                r"that is certain \emph{and wrong} has the log-likelihood $-\infty$."
+            ),
+            Mistake(
+                r"To name $\log(ab) = \log a + \log b$ only. The second law, $\log a^b = b\log a$, is what brings $y$ and "
+                r"$1 - y$ down; and the value $-\infty$ deserves a word."
             ),
             Question("(iii)", r"The loss $L(y, \hat{y})$, which is to be minimised."),
             Text(
@@ -126,39 +134,45 @@ def cross_entropy(settings):
             Work(likelihoods.bernoulli_loss(), "L"),
             Text(
                 r"That is the loss of one example. The likelihood of $n$ independent examples is the product of "
-                r"theirs, so its logarithm is a sum, and the loss of a data set, divided by $n$ so that it does not "
-                r"grow with the data, is the mean; here $\mathbf{y}$ and $\hat{\mathbf{y}}$ hold all labels and "
-                r"predictions:"
+                r"theirs, its logarithm is a sum, and the loss of a data set is, divided by $n$ so that it does not grow "
+                r"with the data, \[\bar{L} = -\tfrac{1}{n}\log\prod_{i=1}^{n}p(y_i\mid x_i) = "
+                r"\tfrac{1}{n}\sum_{i=1}^{n}L(y_i, \hat{y}_i).\] With the labels and predictions in vectors "
+                r"$\mathbf{y}$ and $\hat{\mathbf{y}}$, powers and products taken entry by entry:"
             ),
-            Work(likelihoods.bernoulli_mean_loss(), "L"),
+            Work(likelihoods.bernoulli_mean_loss(), r"\bar{L}"),
             Mistake(
                 r"To stop at one example. ``The loss'' of a classifier is that of its data, and the step from the one "
                 r"to the other needs the examples to be independent."
             ),
             Text(
-                r"\textbf{What training uses.} Three consequences are worth having. First, the slope; with "
+                r"\textbf{What training uses.} Three consequences are worth having. First, the slope. With "
                 r"$\hat{y} = \sigma(\eta)$ for a logit $\eta$ it becomes as simple as it can be, and bounded:"
             ),
-            Work(likelihoods.bernoulli_gradient(), "L"),
-            Work(likelihoods.logistic_gradient(), "L"),
-            Text(r"Second, the loss is convex in the logit, for its second derivative is positive:"),
-            Work(likelihoods.logistic_curvature(), "L"),
+            Work(likelihoods.bernoulli_gradient(), "L", box=False),
+            Work(likelihoods.logistic_gradient(), "L", box=False),
             Text(
-                r"Third, it can be computed without ever taking the logarithm of zero. At $\eta = 40$ the naive form "
-                r"is infinite already in double precision, because $1 - \sigma(40)$ rounds to zero; the last line "
-                r"below is not:"
+                r"Second, the loss of a logit can be computed without ever taking the logarithm of zero. At $\eta = 40$ "
+                r"and $y = 0$ the naive form is infinite already in double precision, because $1 - \sigma(40)$ rounds to "
+                r"zero (for $y = 1$ it is $0\cdot\infty$, not a number). The last line below is finite for every $\eta$; "
+                r"it is what \texttt{BCEWithLogitsLoss} computes, while \texttt{BCELoss}, which gets $\hat{y}$ itself, "
+                r"has to cut its logarithms off at $-100$. It rests on $\log\sigma(\eta) = \eta - "
+                r"\operatorname{softplus}(\eta)$ and $\log(1 - \sigma(\eta)) = -\operatorname{softplus}(\eta)$:"
             ),
-            Work(likelihoods.stable_loss(), "L"),
+            Work(likelihoods.stable_loss(), "L", box=False),
             Text(
-                r"\textbf{Why this loss asks for probabilities.} If the label is $1$ with probability $q$, the "
-                r"expected loss has one stationary point, where $\hat{y} = q$, and it is a minimum: the best thing a "
-                r"classifier can say is the truth."
+                r"Third, in the form of the third line the loss is convex in the logit, for its second derivative is "
+                r"positive:"
             ),
-            Work(minimum.slope, r"\mathbb{E}L"),
-            Work(
-                minimum.curvature_at_point,
-                r"\frac{\partial^2\,\mathbb{E}L}{\partial\hat{y}^2}",
-                lead=r"The slope vanishes at $\hat{y} = q$, and there the second derivative is positive:",
+            Work(likelihoods.logistic_curvature(), "L", box=False),
+            Text(
+                r"\textbf{Why this loss asks for probabilities.} Let the label be $1$ with probability $q$. The expected "
+                r"loss is the entropy of $q$ plus the Kullback--Leibler divergence of $\hat{y}$ from $q$, so it is "
+                r"smallest at $\hat{y} = q$: the best thing a classifier can say is the truth (a \emph{proper scoring "
+                r"rule}). Its derivatives say the same:"
+            ),
+            Work(minimum.curvature, r"\mathbb{E}L", box=False),
+            Text(
+                r"The slope vanishes at $\hat{y} = q$ only, and the second derivative is positive everywhere in $(0, 1)$."
             ),
         ),
     )
@@ -173,7 +187,7 @@ def perfect_classifier(settings):
         (
             Text(
                 r"The gap between 100\,\% and 20\,\% is overfitting: the model remembers its training images instead of "
-                r"learning what they have in common. That diagnosis supposes that both sets come from the same law. "
+                r"learning what they have in common. That diagnosis supposes that both sets come from the same distribution. "
                 r"Whether 20\,\% is bad depends on the number of classes: with ten it is twice what guessing gives, with "
                 r"two it is far \emph{below} guessing, and then a bug in the labels, the preprocessing or the test set "
                 r"is likelier than overfitting; look there first."
@@ -182,16 +196,21 @@ def perfect_classifier(settings):
             Text(
                 r"\textbf{This may well help.} More examples make memorising harder and what the examples share easier "
                 r"to see: the part of the error that comes from having seen too little falls as $n$ grows. Two limits: "
-                r"the new data must come from the law that the test set comes from, and the fall need not be "
+                r"the new data must come from the distribution of the test set, and the fall need not be "
                 r"monotone; around the point where a model can just fit its data exactly, more data can hurt for a "
                 r"while (Nakkiran et al., 2020)."
             ),
+            Mistake(r"``I think I once heard that more samples help'': hearsay. The reason is what counts here."),
             Question("(2)", r"L2 regularisation."),
             Text(
                 r"\textbf{This may help.} Adding $\lambda\mathbf{w}^{\top}\mathbf{w}$ to the loss makes large weights "
                 r"expensive, so that of all the functions that fit the data a smoother one wins (3.3 shows what it does "
-                r"to each update). Training accuracy will fall below 100\,\%, and that is the point. A $\lambda$ that is "
-                r"too large underfits; choose it on validation data."
+                r"to each update). Training accuracy may fall a little; "
+                r"that is an acceptable price. A $\lambda$ that is too large underfits; choose it on validation data."
+            ),
+            Mistake(
+                r"To give a name, ``ridge regression'', in the place of a mechanism. Penalised weights make the function "
+                r"smoother; that is why it may generalise better."
             ),
             Question("(3)", r"A bigger model."),
             Text(
@@ -213,14 +232,12 @@ def perfect_classifier(settings):
             ),
             Text(
                 r"The score of the model that won is, however, \emph{not} an unbiased estimate of its accuracy: the "
-                r"winner was also lucky. Take 100 models whose true accuracy is exactly 0.200. The best of them scores, "
+                r"winner was also lucky. Take 100 models with independent errors, all of true accuracy 0.200. The best of them scores, "
                 rf"in expectation, {best[100]:.3f} on 100 validation images, {best[1000]:.3f} on 1000 and "
-                rf"{best[5000]:.3f} on 5000. So a third set, the test set, is looked at once, at the end."
+                rf"{best[5000]:.3f} on 5000. In general $\mathbb{{E}}\max_i \ge \max_i\mathbb{{E}}$. So a third set, "
+                r"the test set, is looked at once, at the end."
             ),
-            Checked(
-                r"Computed exactly from the binomial law, $\mathbb{E}\max_i \ge \max_i\mathbb{E}$; the tests repeat it "
-                r"by simulation."
-            ),
+            Checked(r"Computed from the binomial distribution; the tests repeat the first two by simulation."),
             Mistake(
                 r"To call the validation score of the selected model ``an unbiased estimate'' (it is biased upwards, "
                 r"as above), and to expect that it shows ``convergence to a local minimum'': that is a statement about "

@@ -2,9 +2,8 @@
 
 from derivations.answers import diagrams
 from derivations.answers.interview import thousands
-from derivations.answers.parts import Answer, Checked, Code, Figure, Mistake, Question, Table, Text, Work
+from derivations.answers.parts import Answer, Checked, Code, Figure, Mistake, Question, Table, Text
 from derivations.answers.results import plot_series, runs
-from derivations.topics import convolution
 from derivations.topics.networks import Flatten, Linear, first_linear_inputs, lenet, propagate
 
 IMAGE = (3, 32, 32)
@@ -21,13 +20,14 @@ def loading(settings):
                 r"It takes an image as a float tensor and computes, channel by channel,"
                 r"\[\boxed{\text{output}_c = \frac{\text{input}_c - \text{mean}_c}{\text{std}_c}}\]"
                 r"The arguments are what is subtracted and what is divided by. With mean and std 0.5 for each channel, "
-                r"as in the notebook, pixels in $[0, 1]$ are mapped to $[-1, 1]$. Inputs of size about one, centred at "
+                r"as in PyTorch's tutorial, pixels in $[0, 1]$ are mapped to $[-1, 1]$. Inputs of size about one, centred at "
                 r"zero, keep the first layer's gradients well scaled. A grey image has one channel, so one number each: "
                 r"\texttt{transforms.Normalize((0.5,), (0.5,))}."
             ),
             Text(
                 r"A tuple of one number also works on a colour image, silently: it is broadcast over the channels. A "
-                r"tuple of three on a grey image raises an error, and so does a std of zero."
+                r"tuple of three on a grey image raises an error in \texttt{transforms} (\texttt{transforms.v2} broadcasts that "
+                r"too), and a std of zero raises one."
             ),
             Mistake(
                 r"``It normalises images so that they have a predefined mean and standard deviation.'' The result has "
@@ -35,8 +35,11 @@ def loading(settings):
                 r"generally has neither."
             ),
             Question("(ii)", r"Print the number of training and test samples."),
+            Text(r"With the data sets and loaders of the tutorial,"),
+            Code("setup.py"),
+            Text(r"the numbers of images are the lengths of the data sets:"),
             Code("counts.py"),
-            Checked(r"The tests run this code on small stand-in data."),
+            Checked(r"The tests run the second listing on small stand-in data."),
             Mistake(
                 r"\texttt{len(train\_loader)} is the number of \emph{batches}, $\lceil N/B\rceil$: with batches of 4 it "
                 r"prints 12500 and 2500 instead of 50000 and 10000."
@@ -50,7 +53,9 @@ def _arrow(row):
     kind = type(layer).__name__
     if kind == "Conv2d":
         return f"conv {layer.kernel_size}x{layer.kernel_size}, ReLU"
-    return {"MaxPool2d": "max-pool", "Flatten": "flatten", "Linear": "fc"}[kind]
+    if kind == "Linear":
+        return "fc" if row.name == "fc3" else "fc, ReLU"
+    return {"MaxPool2d": "max-pool", "Flatten": "flatten"}[kind]
 
 
 def _shape(shape):
@@ -100,19 +105,26 @@ def architecture(settings):
         "2.2",
         "Classifier architecture",
         (
-            Text(r"The network is the one of PyTorch's CIFAR-10 tutorial, a descendant of LeNet-5."),
+            Text(
+                r"The cell with the network is not part of the hand-out; we assume the network of PyTorch's CIFAR-10 tutorial, "
+                r"a descendant of LeNet-5, which the attempt's description fits."
+            ),
             Question("1.", r"Describe the architecture."),
-            Figure(diagrams.network_shapes(blocks), r"What each layer makes of an image, computed from the layers."),
+            Figure(
+                diagrams.network_shapes(blocks),
+                r"The feature maps of the network, channels $\times$ height $\times$ width.",
+            ),
             _layer_table(rows),
             Text(
-                rf"Together {thousands(total)} parameters and {thousands(work)} multiply-adds for an image. The same "
-                r"pooling module is used twice; it has nothing to learn. The ReLUs stand after \texttt{conv1}, "
+                rf"Together {thousands(total)} parameters and {thousands(work)} multiply-adds for an image. One "
+                r"pooling module is used twice (\texttt{pool1} and \texttt{pool2} in the table, \texttt{self.pool} in the "
+                r"code); it has nothing to learn. The ReLUs stand after \texttt{conv1}, "
                 r"\texttt{conv2}, \texttt{fc1} and \texttt{fc2}. The last layer gives ten logits without activation: "
                 r"the softmax is inside \texttt{CrossEntropyLoss}."
             ),
             Code("network.py"),
             Checked(
-                r"The tests build this network and compare its shapes and its number of parameters with the table."
+                r"The tests run this network and compare the shape and the parameters of every layer with the table."
             ),
             Mistake(
                 r"To say of \texttt{fc1} and \texttt{fc2} ``no activation is applied here'' and at the end ``ReLU after "
@@ -123,17 +135,17 @@ def architecture(settings):
             Text(
                 r"How many pixels are added on each side of the input before the window moves over it, zeros by default "
                 r"(\texttt{padding\_mode}). It may be a number, a pair, \texttt{'valid'} (none) or \texttt{'same'}. So it "
-                r"controls the size of the output, by the formula of 3.2. The size is preserved exactly when the stride "
-                r"is 1 and $2P = D(K - 1)$, for a $5\times 5$ kernel with $P = 2$. This network uses $P = 0$, so each "
-                r"convolution takes off four pixels."
+                r"controls the size of the output, by the formula of 3.2. The size is preserved for every "
+                r"input exactly when the stride is 1 and $2P = D(K - 1)$, for a $5\times 5$ kernel with $P = 2$. This network "
+                r"uses $P = 0$, so each convolution makes the sides four pixels shorter."
             ),
             Mistake(
-                r"``Padding preserves the size.'' It does so for one value; in this network, with none, it does not."
+                r"To say that padding preserves the size. It does so for one value of $P$; in this network, without padding, it does not."
             ),
             Question("3.", r"Explain the max-pool layer."),
             Text(
                 r"A window of $2\times 2$ moves in steps of 2 and passes on the largest of its four values, in each "
-                r"channel by itself: in general $\lfloor (H - K)/S\rfloor + 1$ pixels remain, here exactly half, 28 to "
+                r"channel by itself: in general $\lfloor (H - K)/S\rfloor + 1$ pixels remain per side, here exactly half, 28 to "
                 r"14 and 10 to 5. It makes the following layers cheaper and the response less sensitive to small "
                 r"shifts. There is nothing to learn in it."
             ),
@@ -141,9 +153,9 @@ def architecture(settings):
             Text(
                 rf"The feature maps become larger: their sides are ${sizes}$, so \texttt{{conv2}} and its pooling leave "
                 rf"${channels}\times {side}\times {side}$ and flattening gives {channels * side * side} numbers, while "
-                r"\texttt{fc1} expects 400. \textbf{A test input cannot pass.}"
+                r"\texttt{fc1} expects 400. (Each convolution takes off two pixels, each pooling halves and rounds down.) "
+                r"\textbf{A test input cannot pass.}"
             ),
-            Work(convolution.output_size_derivation(32, 3), r"H_{\text{conv1}}"),
             Text(
                 r"What PyTorch says depends on how the network flattens. With \texttt{torch.flatten(x, 1)} the shapes "
                 rf"do not meet in \texttt{{fc1}} ($4\times {needed}$ by $400\times 120$ for a batch of four). With "
@@ -155,12 +167,12 @@ def architecture(settings):
                 r"\item \texttt{dilation=2} in both convolutions: a kernel of 3 then spans 5 pixels, as before;"
                 r"\item \texttt{nn.AdaptiveAvgPool2d(5)} before flattening, which makes $5\times 5$ of anything."
                 r"\end{itemize}"
-                r"Padding alone does not: none of 0 to 3 leads to $5\times 5$. The output is then $B\times 10$, as "
-                r"before."
+                r"Then the output is $B\times 10$, as before. Padding does not help, it makes the maps larger still: "
+                r"none of 0 to 3 leads to $5\times 5$."
             ),
             Checked(r"The tests run every one of these cases, the silent view among them."),
             Mistake(
-                r"To change the view only: then $4\times 576$ meets $400\times 120$ in \texttt{fc1}. And to say that "
+                r"To compute no number, and to change the view only: then $4\times 576$ meets $400\times 120$ in \texttt{fc1}. And to say that "
                 r"\texttt{conv2} gives $16\times 5\times 5$: that is what the pooling after it gives; \texttt{conv2} "
                 r"itself gives $16\times 10\times 10$."
             ),
@@ -172,8 +184,9 @@ def architecture(settings):
                 r"\texttt{conv1} and \texttt{conv2} would get no gradient at all."
             ),
             Mistake(
-                r"To give as the reason that max-pooling is ``a non-linear operation''. ReLU and softmax are non-linear "
-                r"too, and so are layers with parameters; what counts is that there is nothing to learn in it."
+                r"To give as the reason that max-pooling is ``a non-linear operation''. Linearity is beside the point: "
+                r"average pooling is linear and has no parameter gradient either, PReLU is non-linear and has one. And it is "
+                r"not true that nothing is computed: the gradient is routed to the maxima."
             ),
         ),
     )
@@ -194,11 +207,12 @@ def training(settings):
             Code("first_run.py"),
             *_measured(settings, "2.3"),
             Mistake(
-                r"Four bugs are easy to make here. \texttt{Net().cuda()} is not a CPU run, and fails where there is no "
+                r"Five bugs are easy to make here. \texttt{Net().cuda()} is not a CPU run, and fails where there is no "
                 r"GPU. Storing the \emph{sum} of 250 losses plots a constant loss of 2 as 500. Computing the epoch's "
                 r"loss from a running sum that has just been reset prints 0.0000 every epoch when 250 divides the "
-                r"number of batches (12500 batches of 4), and a small part of the truth otherwise. And an axis that "
-                r"counts blocks of 250 is not an axis of epochs."
+                r"number of batches (12500 batches of 4), and a fraction of the true mean otherwise. The list of "
+                r"the epochs' losses is filled and never plotted. And an axis that counts blocks of 250 is not an axis of "
+                r"epochs."
             ),
             Question("(ii)", r"What changes for the GPU? Train for 20 epochs."),
             Text(
@@ -208,16 +222,18 @@ def training(settings):
             ),
             Code("gpu_run.py"),
             Mistake(
-                r"To go on with the network and the optimiser of (i): the 20 epochs are then epochs 4 to 23, with "
-                r"another seed's state. A new run starts with a new network."
+                r"To go on with the network and the optimiser of (i): the 20 epochs are then epochs 4 to 23, "
+                r"from a state that no seed describes. A new run starts with a new network and a new optimiser. To move the "
+                r"inputs without naming the network is half of the lines asked for, and the epoch's loss is still wrong."
             ),
             Question("(iii)", r"Why must the gradients be reset for each pass?"),
             Text(
                 r"Because \texttt{backward()} \emph{adds} to \texttt{.grad}. Without a reset, the step uses the sum of "
-                r"all gradients so far, which is momentum with $\mu = 1$: nothing is ever forgotten. The adding is a "
+                r"all gradients so far; with plain SGD that is momentum with $\mu = 1$, which never forgets. The adding is a "
                 r"feature where it is wanted: four micro-batches whose losses are divided by 4 give the gradient of one "
-                r"batch four times as large, in a quarter of the memory. \texttt{zero\_grad()} sets the gradients to "
-                r"\texttt{None}, which also saves writing zeros."
+                r"batch four times as large, in about a quarter of the memory for activations (with parts of equal size and "
+                r"without batch normalisation). Since PyTorch 2.0, \texttt{zero\_grad()} sets the gradients to \texttt{None}, "
+                r"which also saves writing zeros."
             ),
             Checked(
                 r"The tests run the code on small data, and show both statements: no reset equals momentum 1, and four "
@@ -239,7 +255,8 @@ def testing(settings):
             Mistake(
                 r"After training on the GPU, \texttt{net(images)} with images on the CPU raises an error. Leaving out "
                 r"\texttt{net.eval()} does no harm in this network, which has neither dropout nor batch "
-                r"normalisation, and is wrong in the next one. And \texttt{'\%d'} prints 65.97 as 65."
+                r"normalisation, and would be wrong in a network that has them. \texttt{torch.max(outputs.data, 1)} is dated, "
+                r"\texttt{argmax} says what is meant. And \texttt{'\%d'} prints 65.97 as 65."
             ),
             Question("(ii)", r"Batches of 4 and 16, 5 and 20 epochs: test accuracies and loss curves."),
             Code("four_runs.py"),
@@ -248,7 +265,11 @@ def testing(settings):
                 r"To call \texttt{train(\dots)} and then plot the list \texttt{running\_loss\_list}: the list "
                 r"inside the function is local, so all four plots show the same old curve of 2.3. A fresh \texttt{Net()} "
                 r"has its parameters on the CPU, so \texttt{net.cuda() if next(net.parameters()).is\_cuda else net} never "
-                r"moves it. And one checkpoint path for four runs keeps the last one only."
+                r"moves it, and the test runs on the CPU; \texttt{torch.load} of a GPU's checkpoint needs "
+                r"\texttt{map\_location} there. One checkpoint path for four runs keeps the last one only; at batch 16, 125 "
+                r"mini-batches of each epoch are missing from the log; ``a minibatch of size 250'' means 250 mini-batches. "
+                r"And the accuracies and curves, which the question asks for, are not reported; without seeds and with one "
+                r"run each they could not be compared."
             ),
             Question("(iii)", r"Explain what you see."),
             *_observations(settings),
@@ -262,10 +283,9 @@ def _measured(settings, number):
     if found is None:
         return (
             Text(
-                rf"\emph{{The experiment was not run for this document: there is no \texttt{{{number}.json}} in the "
-                rf"folder of results.}} Run the code above on CIFAR-10, write what it measures to that file (its format "
-                r"is in the documentation, \texttt{docs/answers.md}), and render again: a table and the curves then "
-                r"stand here."
+                r"\emph{The experiment was not run for this document, so there are no numbers to report here.} To add them, run "
+                rf"the code on CIFAR-10, write what it measures to \texttt{{results/{number}.json}} (the format is in the "
+                r"documentation, \texttt{docs/answers.md}) and render again: a table and the curves will then stand here."
             ),
         )
     cells = tuple(
@@ -284,7 +304,7 @@ def _measured(settings, number):
 def _observations(settings):
     steps = {(b, e): e * 50000 // b for b in (4, 16) for e in (5, 20)}
     design = Text(
-        r"First, what can be concluded at all. The four runs differ in two things at once. At the fixed learning rate "
+        r"First, what can be concluded at all. Changing the batch size also changes the number of steps. At the fixed learning rate "
         r"$\alpha = 0.001$, the step per example, $\alpha/B$, is $2.5\cdot 10^{-4}$ for batches of 4 and "
         r"$6.25\cdot 10^{-5}$ for batches of 16, and the numbers of steps are "
         + ", ".join(rf"{thousands(n)} (batch {b}, {e} epochs)" for (b, e), n in sorted(steps.items()))
@@ -296,14 +316,15 @@ def _observations(settings):
     reading = Text(
         r"Second, how to read the curves. As long as training loss and test error fall together, more epochs help. When "
         r"the training loss goes on falling and the test accuracy stays or drops, the network overfits; that is a "
-        r"statement about two curves and cannot be made from the training loss alone. And no accuracy is ``pretty bad'' "
-        r"by itself: guessing gives 10\,\%, and what this network can reach is what the table is for."
+        r"statement about two curves and cannot be made from the training loss alone. And no accuracy is good or "
+        r"bad by itself: guessing gives 10\,\%."
     )
     return (
         design,
         reading,
         Mistake(
-            r"``More epochs is better and a larger batch size performs best; however, more epochs may result in "
-            r"overfitting'': two claims that contradict each other, without a number for either."
+            r"To say that more epochs are better and may also overfit, and that the larger batch is best: claims that "
+            r"contradict each other, without a number for any. And to call 65\,\% ``pretty bad'' without the 10\,\% that "
+            r"guessing gives."
         ),
     )

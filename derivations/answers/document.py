@@ -19,23 +19,23 @@ STYLE = (
 \usepackage{amsmath,amssymb}
 \usepackage{microtype}
 \usepackage{booktabs,array}
-\usepackage{listings}
+\usepackage{listings,upquote}
 \usepackage[most]{tcolorbox}
 \usepackage{caption}
 """
     + diagrams.PREAMBLE
-    + r"""\captionsetup{font=small,labelfont=bf}
+    + r"""\captionsetup{font=small,labelfont=bf,hypcap=false}
 \definecolor{answerblue}{RGB}{31,78,140}
 \definecolor{answerred}{RGB}{176,58,46}
-\newtcolorbox{question}[1]{enhanced,breakable,colback=answerblue!5,colframe=answerblue!60,boxrule=0pt,leftrule=2.5pt,
+\newtcolorbox{question}[1]{enhanced,colback=answerblue!5,colframe=answerblue!60,boxrule=0pt,leftrule=2.5pt,
   arc=0pt,left=8pt,right=8pt,top=4pt,bottom=4pt,before upper={\textbf{#1}\enspace},after={\par\nobreak\vspace{2pt}}}
 \newtcolorbox{mistake}{enhanced,breakable,colback=answerred!5,colframe=answerred!60,boxrule=0pt,leftrule=2.5pt,
   arc=0pt,left=8pt,right=8pt,top=4pt,bottom=4pt,
   before upper={\textbf{\textcolor{answerred}{Common mistake.}}\enspace}}
-\newcommand{\proven}[1]{\par\nobreak\noindent{\footnotesize\textcolor{black!60}{#1}}\par}
+\newcommand{\proven}[1]{\par\nobreak\vspace{-0.4\belowdisplayskip}\noindent{\footnotesize\textcolor{black!60}{#1}}\par}
 \newcommand{\work}{\par\nobreak\vspace{-0.55\baselineskip}\noindent}
 \lstdefinestyle{answer}{language=Python,basicstyle=\ttfamily\footnotesize,columns=fullflexible,keepspaces=true,
-  showstringspaces=false,breaklines=true,frame=single,rulecolor=\color{black!25},framesep=6pt,xleftmargin=7pt,
+  showstringspaces=false,upquote=true,breaklines=true,frame=single,rulecolor=\color{black!25},framesep=6pt,xleftmargin=7pt,
   xrightmargin=7pt,keywordstyle=\color{answerblue}\bfseries,commentstyle=\color{black!55}\itshape,
   stringstyle=\color{answerred}}
 \allowdisplaybreaks[1]
@@ -60,13 +60,17 @@ TITLE = r"""\usepackage[hidelinks]{hyperref}
 \begin{document}
 \maketitle
 \begin{abstract}\noindent
-Every formula on these pages was derived by a program, line by line, and each line names its rule. The note under a
-derivation says how its lines were proven; the tests of the project check the results against PyTorch's autograd as
-well. LAYOUT $\mathrm{d}$ is the differential, $\odot$ and $\oslash$ are the Hadamard
-product and quotient, $\mathbf{1}$ is a vector of ones, $\mathbf{1}[\cdot]$ is $1$ where a condition holds and $0$
-elsewhere, and $\sigma(u) = 1/(1 + e^{-u})$.
+The step-by-step derivations on these pages were produced by a program, and each line names its rule; the text around
+them was written by hand. The note under a derivation says how it was checked that each line equals the one before:
+by calculating both sides exactly at random points, modulo the prime $2^{61} - 1$ where they are polynomials or fractions
+(a false line would survive with the probability given, for matrices of the sizes tried, 2 to 5), in rational numbers
+where order matters, with 50 digits otherwise. The project's tests compare every result with PyTorch's autograd as well.
+LAYOUT $\mathrm{d}$ is the differential; $\odot$, $\oslash$ and $\mathbf{x}^{\odot a}$ are the Hadamard product, quotient
+and power; $\mathbf{1}$ is a vector of ones, $\mathbf{1}[\cdot]$ is $1$ where a condition holds and $0$ elsewhere;
+$\sigma(u) = 1/(1 + e^{-u})$, $\operatorname{softplus}(u) = \log(1 + e^u)$ and $\operatorname{ReLU}(u) = \max(u, 0)$.
 \end{abstract}
 \tableofcontents
+\clearpage
 """
 END = "\\end{document}\n"
 
@@ -74,7 +78,8 @@ END = "\\end{document}\n"
 LAYOUT_NOTES = {
     "denominator": (
         r"A gradient has the shape of its variable, and $(\partial\mathbf{y}/\partial\mathbf{x})_{ij} = "
-        r"\partial y_j/\partial x_i$: the denominator layout of the homework's formula sheet."
+        r"\partial y_j/\partial x_i$, the denominator layout of the homework's formula sheet; the Jacobian with "
+        r"$\partial y_i/\partial x_j$ is written $\partial\mathbf{y}/\partial\mathbf{x}^{\top}$."
     ),
     "numerator": (
         r"Derivatives are in numerator layout, $(\partial\mathbf{y}/\partial\mathbf{x}^{\top})_{ij} = "
@@ -139,7 +144,7 @@ def _table(part):
 FORMS = {
     Text: lambda p: p.latex + "\n",
     Question: lambda p: f"\\begin{{question}}{{{p.label}}}\n{p.latex}\n\\end{{question}}",
-    Work: lambda p: f"{p.lead}\\work\n{p.derivation.to_latex(p.name, where=p.where)}",
+    Work: lambda p: f"{p.lead}\\work\n{p.derivation.to_latex(p.name, where=p.where, box=p.box)}",
     Mistake: lambda p: f"\\begin{{mistake}}\n{p.latex}\n\\end{{mistake}}",
     Code: _code,
     Figure: _figure,

@@ -31,20 +31,18 @@ def batch_normalisation(settings):
             Question("(i)", r"Why does it act as a regulariser?"),
             Text(
                 r"Because $m$ and $s$ are those of the batch, and the batch is drawn at random. The same image gets a "
-                r"slightly different $\hat{x}$ each time it is seen, depending on the company it is in: noise is "
+                r"slightly different $\hat{x}$ each time it is seen, depending on the other images of its batch: noise is "
                 r"injected into every layer, and a network that has to live with noise cannot rely on fine details of "
                 r"single activations. How much noise? To first order in the deviations of $m$ and $s$, for an "
-                r"activation $x$ among $B$ standard normal companions, from the slopes of $\hat{x}$"
+                r"activation $x$ in a batch of $B$ whose values are standard normal, we need the slopes of $\hat{x} = (x - m)/s$,"
             ),
-            *(Work(slope, r"\hat{x}") for slope in batch_norm.noise_slopes()),
-            Work(
-                batch_norm.noise_variance(),
-                r"\operatorname{Var}\hat{x}",
-                lead=(
-                    r"and the variances $\operatorname{Var}m = 1/B$ and $\operatorname{Var}s \approx 1/(2B)$ of the mean "
-                    r"and the deviation of $B$ standard normal numbers:"
-                ),
+            *(Work(slope, r"\hat{x}", box=False) for slope in batch_norm.noise_slopes()),
+            Text(
+                r"and the variances of the mean and of the deviation of $B$ standard normal numbers, which are independent: "
+                r"$\operatorname{Var}m = 1/B$ and $\operatorname{Var}s \approx 1/(2B)$. Then $\operatorname{Var}\hat{x}$ is, "
+                r"to first order, the sum of slope squared times variance:"
             ),
+            Work(batch_norm.noise_variance(), r"\operatorname{Var}\hat{x}", where=True),
             Text(
                 r"So the standard deviation is $\sqrt{(1 + x^2/2)/B}$: $0.0625$ at $x = 0$ for $B = 256$. The noise "
                 r"shrinks as the batch grows, which is why very large batches regularise less. The second effect is "
@@ -58,27 +56,29 @@ def batch_normalisation(settings):
             Mistake(
                 r"To give ``it reduces internal covariate shift'' as the reason. That was the original motivation of "
                 r"the method for faster training; it is not an argument for regularisation, and experiments dispute "
-                r"that it even happens (Santurkar et al., 2018)."
+                r"that it even happens (Santurkar et al., 2018). The comparison with dropout is apt, but it needs the size of "
+                r"the noise to mean something."
             ),
-            Question("(ii)", r"Training against inference."),
+            Question("(ii)", r"Training versus inference."),
             Text(
                 r"\textbf{Training} (\texttt{model.train()}): $m$ and $s$ are those of the current batch, with the "
                 r"biased variance (divided by $N$), and gradients flow through both, as the derivation below shows. "
-                r"Beside that, running estimates are kept, in PyTorch $r \leftarrow 0.9\,r + 0.1\cdot\text{batch}$, "
-                r"with the unbiased variance. A batch needs more than one value per channel."
+                r"Besides, running estimates are kept, with PyTorch's default momentum "
+                r"$r \leftarrow 0.9\,r + 0.1\cdot\text{batch}$, with the unbiased variance. A batch needs more than one value per channel."
             ),
             Text(
                 r"\textbf{Inference} (\texttt{model.eval()}): the running estimates take the place of the batch's. "
                 r"The output of an example no longer depends on its companions, a single example will do, and the "
                 r"layer is a fixed affine map of each channel,"
             ),
-            Work(batch_norm.inference(), "y"),
+            Work(batch_norm.inference(), "y", box=False),
             Text(r"which can be folded into the linear layer before it:"),
             Work(batch_norm.folded(), "y"),
             Text(
                 r"with $\mathbf{s} = \sqrt{\text{running variance} + \varepsilon}$ and $\boldsymbol{\mu}$ the running "
-                r"mean: the weights become $\operatorname{diag}(\boldsymbol{\gamma}\oslash\mathbf{s})\mathbf{W}$, and "
-                r"what does not depend on $\mathbf{x}$ is the new bias. Forgetting \texttt{eval()} is the classic bug: test results then depend on the batch size and "
+                r"mean: $\mathbf{W}' = \operatorname{diag}(\boldsymbol{\gamma}\oslash\mathbf{s})\mathbf{W}$ and "
+                r"$\mathbf{b}' = \boldsymbol{\gamma}\odot(\mathbf{b} - \boldsymbol{\mu})\oslash\mathbf{s} + "
+                r"\boldsymbol{\beta}$. Forgetting \texttt{eval()} is the classic bug: test results then depend on the batch size and "
                 r"on the order of the test set."
             ),
             Mistake(
@@ -90,7 +90,7 @@ def batch_normalisation(settings):
                 r"\textbf{The backward pass.} With $\mathbf{g} = \partial L/\partial\mathbf{y}$ from the layer above, "
                 r"the gradients by the input and by the two parameters are those of $\mathbf{g}^{\top}\mathbf{y}$ at "
                 r"constant $\mathbf{g}$. The mean and the component along $\hat{\mathbf{x}}$ are taken out of "
-                r"$\mathbf{g}$: that is how the batch statistics answer back."
+                r"$\mathbf{g}$: that is the effect of the batch's own statistics."
             ),
             Work(batch_norm.backward("x"), "L"),
             Work(batch_norm.backward("gamma"), "L", where=False),
@@ -124,7 +124,7 @@ def filter_sizes(settings):
                 r"outputs, and one padded pixel that no window reaches (grey). That is what the floor drops.",
             ),
             Question("(i)", r"$64\times 64$ pixels, $K = 3$, no padding, stride 1."),
-            Work(convolution.output_size_derivation(64, 3), "H_out"),
+            Work(convolution.output_size_derivation(64, 3), "H_out", box=False),
             Text(
                 rf"The width is the same, and there is one output channel for each of the 64 filters, so the output is "
                 rf"\[\boxed{{{channels}\times{height}\times{width}}}\] "
@@ -133,18 +133,18 @@ def filter_sizes(settings):
             ),
             Question("(ii)", r"Padding and stride for an output of $64\times 32\times 32$."),
             Text(
-                r"Which strides are possible at all? With the padding at most $K - 1 = 2$, beyond which a window would "
-                r"see nothing but padding, the numerator lies between 61 and 65, so"
+                r"We need $\lfloor(61 + 2P)/S\rfloor + 1 = 32$, and by the definition of the floor that is "
+                r"$31S \le 61 + 2P < 32S$. Which strides are possible at all? With $0 \le P \le K - 1 = 2$, beyond which a "
+                r"window would see nothing but padding, $61 + 2P$ lies between 61 and 65, so"
             ),
-            Work(convolution.stride_derivation(64, 32), "S"),
+            Work(convolution.stride_derivation(64, 32), "S", box=False),
             Text(r"With this stride, the padding follows from the floor:"),
-            Work(convolution.padding_derivation(64, 32, 2), "P"),
+            Work(convolution.padding_derivation(64, 32, 2), "P", box=False),
             Text(
                 rf"So \[\boxed{{S = {only.stride},\quad P = {only.padding}}}\] and nothing else within $P \le K - 1$. "
                 rf"Larger paddings would allow $(S, P)$ = {also} and so on, whose outermost windows see only zeros. "
-                r"Check:"
+                rf"Check: $\lfloor 63/2\rfloor + 1 = {convolution.output_size(64, 3, 2, 1)}$."
             ),
-            Work(convolution.output_size_derivation(64, 3, 2, 1), "H_out"),
             Mistake(
                 r"To leave out the floor. Then $(64 - 3 + 2P)/2 + 1 = 32$ gives $P = 0.5$, and ``rounding to 1'' is a "
                 r"guess that happens to be right: rounding to 0, which is what Python's \texttt{round(0.5)} does, "
@@ -152,11 +152,10 @@ def filter_sizes(settings):
                 r"contains one integer. "
             ),
             Text(
-                r"$P = 0.5$ has an exact meaning, too. Count the padded pixels of both sides together: one or two of them "
-                r"give 32 pixels, and one in all, on one side only, is what half a pixel on each side would be "
-                r"(\texttt{SAME} padding in TensorFlow does that):"
+                r"$P = 0.5$ has an exact meaning, too: one padded pixel in all, on one side only, as TensorFlow's "
+                rf"\texttt{{SAME}} padding has it. That gives $\lfloor 62/2\rfloor + 1 = "
+                rf"{convolution.output_size(64, 3, 2, (0, 1))}$ pixels as well."
             ),
-            Work(convolution.total_padding_derivation(64, 32, 2), "T"),
         ),
     )
 
@@ -173,25 +172,26 @@ def decay(settings):
             Text(
                 r"Compare the two updates. The regularised loss $L' = L + \lambda\mathbf{w}^{\top}\mathbf{w}$ has the gradient"
             ),
-            Work(weight_decay.penalised_gradient(), "L'"),
+            Work(weight_decay.penalised_gradient(), "L'", box=False),
             Text(r"so a step of gradient descent with learning rate $\alpha$, and its terms regrouped, is"),
             Work(weight_decay.gradient_descent(), "w_new"),
             Text(
                 r"Without regularisation the factor in front of $\mathbf{w}$ is $1$. With it, every step first "
                 r"multiplies the weights by $1 - 2\alpha\lambda$ and then takes the ordinary gradient step: that "
                 r"multiplication is the decay. Where the loss is flat, nothing else happens, and the weights go to "
-                r"zero geometrically, provided $0 < 2\alpha\lambda < 1$. Between 1 and 2 they flip their sign each "
-                r"step while they shrink, beyond 2 they diverge."
+                r"zero geometrically, provided $0 < 2\alpha\lambda < 1$. For $2\alpha\lambda$ between 1 and 2 they flip their sign in each step while "
+                r"they shrink, beyond 2 they diverge."
             ),
             Figure(
                 diagrams.update_shrinkage(),
-                r"$w \leftarrow (1 - 2\alpha\lambda)\,w$ for three values of $\alpha\lambda$, without a gradient.",
+                r"$w \leftarrow (1 - 2\alpha\lambda)\,w$ for three values of $\alpha\lambda$, where $\partial L/\partial w = 0$.",
             ),
             Mistake(
                 r"To stop at $w \leftarrow w - \alpha(\partial L/\partial w + 2\lambda w)$: the regrouping \emph{is} the "
                 r"answer to ``compare the updates''. And ``the weights shrink with each update'' is not true as it "
-                r"stands: they shrink relative to the step without regularisation. The weight $w = 0.1$ with the "
-                r"gradient $-1$ grows in either case."
+                r"stands: they shrink relative to the step without regularisation, and only if $0 < 2\alpha\lambda < 1$. With "
+                r"$\alpha = 0.1$, $\lambda = 0.5$ and the gradient $-1$, the weight $0.1$ becomes $0.19$: it grows (without "
+                r"the penalty, to $0.20$)."
             ),
             Text(
                 r"\textbf{Other optimisers.} With momentum $\mu$ and velocity $\mathbf{v}$ the same factor appears, but "
@@ -200,7 +200,8 @@ def decay(settings):
             Work(weight_decay.momentum(), "w_new"),
             Text(
                 r"With Adam it is lost. Adam divides the gradient $\mathbf{g}$ it is given, here $\partial L/\partial"
-                r"\mathbf{w} + 2\lambda\mathbf{w}$, by its own size; in the first step from rest all that remains of "
+                r"\mathbf{w} + 2\lambda\mathbf{w}$, by its own size. In the first step from rest the corrected moments are "
+                r"$\mathbf{g}$ and $\mathbf{g}^{\odot 2}$; in the first step from rest all that remains of "
                 r"it is the sign. $\lambda$ may turn that sign, but it does not change how far the step goes:"
             ),
             Work(weight_decay.adam_first_step(), "w_new"),
@@ -210,8 +211,9 @@ def decay(settings):
             ),
             Work(weight_decay.adamw_first_step(), "w_new"),
             Text(
-                r"In PyTorch, \texttt{weight\_decay} adds $\texttt{weight\_decay}\cdot\mathbf{w}$ to the gradient, so "
-                r"for the $L'$ of this question it is $2\lambda$, not $\lambda$."
+                r"(There $\mathbf{g}$ is $\partial L/\partial\mathbf{w}$ alone.) In PyTorch's SGD and Adam, "
+                r"\texttt{weight\_decay} adds $\texttt{weight\_decay}\cdot\mathbf{w}$ to the gradient, so for the $L'$ of this "
+                r"question it is $2\lambda$, not $\lambda$; in AdamW it is $\delta$."
             ),
             Checked(r"The tests follow \texttt{torch.optim}'s SGD, SGD with momentum, Adam and AdamW step by step."),
         ),
@@ -235,18 +237,18 @@ def why_cnns(settings):
                 rf"position. The first layer of the network of 2.2 maps $3\times 32\times 32$ to $6\times 28\times 28$ "
                 rf"with {shared} parameters; a fully connected layer between the same sizes has {thousands(dense)}, "
                 rf"about {thousands(round(dense, -2) // shared // 100 * 100)} times as many. Fewer parameters need less "
-                r"memory and, above all, fewer images to be learnt from."
+                r"memory and, above all, fewer images to learn from."
             ),
             Text(
                 r"\textbf{2. Translation equivariance, and a hierarchy of sizes.} Shift the image and the output of a "
-                r"convolution shifts with it: what is learnt at one place is known at all places. Stacked layers see "
+                r"convolution shifts with it (up to the border): what is learnt at one place is known at all places. Stacked layers see "
                 rf"more and more of the image (after the second pooling of that network, {field}$\times${field} "
                 r"pixels), so that edges are put together into parts and parts into objects. Pooling and strides keep "
                 r"the equivariance only for shifts by a multiple of the stride."
             ),
             Checked(
-                r"The counts are computed from the layers and compared with \texttt{numel()} in the tests, the receptive "
-                r"field with autograd, the equivariance on random filters."
+                r"The tests compare the counts with \texttt{numel()} of PyTorch's layers, the receptive field with autograd, and "
+                r"the equivariance on random filters."
             ),
             Mistake(
                 r"To credit the convolution with recognising objects ``at various scales and orientations''. It is "

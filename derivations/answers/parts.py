@@ -24,13 +24,15 @@ class Question:
 class Work:
     """A derivation, shown line by line; `name` is what the function is called in it.
 
-    where: whether the definitions that it uses are listed, or were already.
+    where: whether the definitions that it uses are listed, or were already. box: whether its result is the
+    answer, or a step on the way.
     """
 
     derivation: Derivation
     name: str = "f"
     lead: str = ""
     where: bool = True
+    box: bool = True
 
 
 @dataclass(frozen=True)

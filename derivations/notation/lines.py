@@ -17,7 +17,7 @@ SIDE_WIDTH = 0.62
 GAP = 4
 
 
-def derivation(d, name="f", where=True):
+def derivation(d, name="f", where=True, box=True):
     """The whole derivation as an align* environment."""
     rows = list(_rows(d, name))
     last = len(rows) - 1
@@ -26,17 +26,18 @@ def derivation(d, name="f", where=True):
     room = LINE_WIDTH - max(width(left) for left, _, _ in rows) - sides
     lines = []
     for i, (left, text, rule) in enumerate(rows):
-        lines += _broken(left, text, rule, room, boxed=i == last)
+        lines += _broken(left, text, rule, room, boxed=box and i == last)
     if where:
-        lines += _where(_used(d), room)
+        # A symbol that the expression has itself is not defined but given a value.
+        given = not d.wrt_all and any(depends(d.expression, symbol) for symbol, _ in d.definitions)
+        lines += _where(_used(d), room, r"\text{at}\quad " if given else r"\text{where}\quad ")
     if d.conditions:
-        lines.append(rf"& \rlap{{\text{{with {_escape(', '.join(d.conditions))}}}}}")
+        lines.append(rf"& \rlap{{\text{{with {', '.join(map(_condition, d.conditions))}}}}}")
     return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
 
 
-def _where(definitions, room):
-    """Definitions, one a line, those of numbers all on one."""
-    where = r"\text{where}\quad "
+def _where(definitions, room, where):
+    """Definitions, one a line, those of numbers all on one, and points that were put in."""
     numbers = [f"{write(s)} &= {write(value)}" for s, value in definitions if value.is_number]
     if numbers:
         first, *others = numbers
@@ -116,6 +117,12 @@ def derivative_name(d, function, order, role):
 
 def _side(text):
     return rf"{{\scriptstyle\text{{{_escape(text)}}}}}"
+
+
+def _condition(text):
+    """A condition in words; an equation such as ReLU'(0) = 0 is set as one."""
+    equation = re.fullmatch(r"(\w+)('\(0\) = 0)", text)
+    return rf"$\operatorname{{{equation[1]}}}{equation[2]}$" if equation else _escape(text)
 
 
 def _escape(text):

@@ -76,9 +76,7 @@ def folded():
 
 
 # The delta method: Var f(m, s) is about f_m^2 Var m + f_s^2 Var s (Casella & Berger 2002, 5.5.4).
-STANDARD = Rule(
-    None, "standard normal companions", r"m = 0,\ s = 1,\ \operatorname{Var}m = 1/B,\ \operatorname{Var}s = 1/(2B)"
-)
+STANDARD = Rule(None, "m = 0, s = 1", r"m = 0,\ s = 1,\ \operatorname{Var}m = 1/B,\ \operatorname{Var}s = 1/(2B)")
 
 
 def noise_slopes():

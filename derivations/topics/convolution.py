@@ -195,7 +195,9 @@ def _rule(name, statement):
     return Rule(None, name, statement, source="Dumoulin & Visin (2016), A guide to convolution arithmetic")
 
 
-PUT_IN = _rule("put the numbers in", r"H_{out} = \lfloor (H + P_{before} + P_{after} - D (K - 1) - 1) / S \rfloor + 1")
+PUT_IN = _rule(
+    "substitute the numbers", r"H_{out} = \lfloor (H + P_{before} + P_{after} - D (K - 1) - 1) / S \rfloor + 1"
+)
 ARITHMETIC = _rule("arithmetic", r"\text{sums and products of the numbers, } x + 1 = n + 1 \iff x = n")
 FLOOR = _rule("the floor drops the incomplete step", r"\lfloor x \rfloor = \max \{n \in \mathbb{Z} : n \le x\}")
 EXACT = _rule("the steps fit exactly, the floor drops nothing", r"\lfloor n \rfloor = n, \; n \in \mathbb{Z}")

@@ -11,7 +11,7 @@ from derivations.rewriting import equalities
 from derivations.simplification import usual_signs
 
 CALCULUS = "Calculus of one variable: the second-derivative test"
-PUT_IN = Rule(None, "put the point in", r"u = u^{\star}", source=CALCULUS)
+PUT_IN = Rule(None, "substitute the point", r"u = u^{\star}", source=CALCULUS)
 SIMPLIFY = Rule(None, "simplify", r"", source=CALCULUS)
 
 

@@ -64,7 +64,7 @@ def value_at_best_discriminator():
     )
 
 
-EQUAL_LAWS = Rule(None, "equal laws", r"q = p")
+EQUAL_LAWS = Rule(None, "substitute q = p", r"q = p")
 ONE_LOGARITHM = Rule(None, "log of a power", r"2\log 2 = \log 2^2", source="Laws of logarithms")
 
 
@@ -151,7 +151,7 @@ def expectation_over_laws():
 
 WITHIN = Rule(
     None,
-    "within a law, between laws",
+    "multiply out",
     r"\operatorname{Var}\bar g = \operatorname{E}v/B + \operatorname{Var}\mu",
     source="Law of total variance",
 )

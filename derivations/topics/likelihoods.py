@@ -34,7 +34,7 @@ def _value(text, variables, *laws, negate_log=False):
 # ------------------------------------------------------------------------------- Bernoulli
 
 
-LABEL = Rule(None, "put the label in", r"u^0 = 1,\ u^1 = u", source="Algebra")
+LABEL = Rule(None, "substitute the label", r"u^0 = 1,\ u^1 = u", source="Algebra")
 
 
 def bernoulli_case(label):
@@ -129,7 +129,7 @@ LOG_SIGMOID = Rule(
 MULTIPLY_OUT = Rule(None, "multiply out", r"(1 - y)u = u - yu", source="Algebra")
 STABLE_SOFTPLUS = Rule(
     softplus,
-    "no large exponent",
+    "softplus without overflow",
     r"\operatorname{softplus}(\eta) = \max(\eta, 0) + \log(1 + e^{-\lvert\eta\rvert})",
     lambda e: relu(e.args[0]) + log(1 + exp(-Abs(e.args[0]))),
     source="Goodfellow, Bengio & Courville (2016), Deep Learning, 3.10",

@@ -1,5 +1,7 @@
 torch.manual_seed(0)
-curve = train(Net(), train_loader, epochs=3, device="cpu")
+net = Net()
+curve = train(net, train_loader, epochs=3, device="cpu")
+torch.save(net.state_dict(), "net.pt")
 
 epochs, losses = zip(*curve)
 plt.plot(epochs, losses)

@@ -2,12 +2,20 @@
 
 import contextlib
 import io
+import sys
+from importlib.resources import files
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from derivations.answers.document import source
+
+FILES = (
+    *("setup.py", "counts.py", "network.py", "training.py", "first_run.py", "gpu_run.py", "accuracy.py"),
+    "four_runs.py",
+)
 
 torch.set_num_threads(2)
 plt = pytest.importorskip("matplotlib.pyplot", reason="matplotlib draws the curves")
@@ -112,3 +120,16 @@ def test_four_runs_have_four_curves_and_four_checkpoints(scope, tmp_path):
     assert len({tuple(c) for c in map(tuple, scope["curves"].values())}) == 4
     assert len(list(tmp_path.glob("net-*.pt"))) == 4
     assert (tmp_path / "curves.png").exists()
+
+
+def test_the_listings_run_in_the_order_of_the_document_with_nothing_else(scope, monkeypatch):
+    """As a reader would run them; only the download of CIFAR-10 is replaced."""
+    loaded = {True: scope["train_data"], False: scope["test_data"]}
+    fake = SimpleNamespace(
+        datasets=SimpleNamespace(CIFAR10=lambda folder, train, **_: loaded[train]),
+        transforms=SimpleNamespace(Compose=list, ToTensor=object, Normalize=lambda mean, std: (mean, std)),
+    )
+    monkeypatch.setitem(sys.modules, "torchvision", fake)
+    printed = run({}, *FILES)
+    assert printed.startswith("training images: 40") and printed.count("mean loss") == 3 + 20 + 50
+    assert len(FILES) == len(list(files("derivations.answers").joinpath("snippets").glob("*.py")))

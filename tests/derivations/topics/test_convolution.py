@@ -279,7 +279,7 @@ def test_the_output_size_is_worked_out_line_by_line():
         "32",
     ]
     assert [step.rule.name for step in derivation.steps] == [
-        "put the numbers in",
+        "substitute the numbers",
         "arithmetic",
         "the floor drops the incomplete step",
         "arithmetic",
