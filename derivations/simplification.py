@@ -4,7 +4,23 @@ Two tables. COLLECTING only regroups terms and is never worth a line; IDENTITIES
 reader wants to see named.
 """
 
-from sympy import Add, Dummy, Integer, Mul, Pow, Rational, S, cancel, count_ops, expand, factor, gcd, together
+from sympy import (
+    Add,
+    Dummy,
+    Integer,
+    Mul,
+    Pow,
+    Rational,
+    S,
+    apart,
+    cancel,
+    count_ops,
+    expand,
+    factor,
+    fraction,
+    gcd,
+    together,
+)
 
 from derivations.derivation import Rule
 from derivations.expressions import (
@@ -170,18 +186,31 @@ def tidy(e):
     if any(f.has(Add) for t in Add.make_args(hidden) for f in Mul.make_args(t)):
         candidates.append(expand(hidden))
     if hidden.is_Add and any(p.exp.is_negative for p in hidden.atoms(Pow)):
-        fraction = cancel(together(hidden))
-        candidates += [usual_signs(factor(fraction)), fraction]
+        quotient = cancel(together(hidden))
+        candidates += [usual_signs(factor(quotient)), quotient]
+        candidates += _partial_fractions(quotient)
     best = min(candidates, key=lambda c: (count_ops(c), candidates.index(c)))
     return best.xreplace(back) if best != hidden else None
 
 
-def usual_signs(fraction):
+# Beyond this many operations a fraction may be easier to read in parts.
+LONG_FRACTION = 8
+
+
+def _partial_fractions(quotient):
+    """A long fraction in parts, where its denominator has one symbol only."""
+    symbols = fraction(quotient)[1].free_symbols
+    if len(symbols) != 1 or count_ops(quotient) <= LONG_FRACTION:
+        return []
+    return [Add(*(usual_signs(factor(t)) for t in Add.make_args(apart(quotient, symbols.pop()))))]
+
+
+def usual_signs(quotient):
     """(y - x) / (x (x - 1)) as (x - y) / (x (1 - x)): no sum starts with a negative number."""
-    if not isinstance(fraction, Mul):
-        return fraction
+    if not isinstance(quotient, Mul):
+        return quotient
     sign, factors = S.One, []
-    for f in fraction.args:
+    for f in quotient.args:
         base, exponent = f.as_base_exp()
         if isinstance(base, Add) and exponent.is_Integer and base.as_coeff_Add()[0].is_negative:
             base, sign = -base, sign * S.NegativeOne**exponent

@@ -245,7 +245,7 @@ class Writer:
         text = "*".join(self.write(f, UNARY) for f in above) or "1"
         if below:
             text += "/" + (
-                self.write(below[0], ATOM) if len(below) == 1 else f"({'*'.join(self.write(f, UNARY) for f in below)})"
+                self.write(below[0], UNARY) if len(below) == 1 else f"({'*'.join(self.write(f, UNARY) for f in below)})"
             )
         return TERM, text
 
@@ -253,7 +253,7 @@ class Writer:
         if e.exp == S.Half:
             return ATOM, f"sqrt({self.write(e.base)})"
         if e.exp.is_number and e.exp.is_negative:
-            return TERM, f"1/{self.write(1 / e, ATOM)}"
+            return TERM, f"1/{self.write(1 / e, UNARY)}"
         if e.base == S.Exp1:
             return ATOM, f"exp({self.write(e.exp)})"
         return UNARY, f"{self.write(e.base, ATOM)}^{self.write(e.exp, ATOM)}"
@@ -279,7 +279,7 @@ class Writer:
         text = self.write(matrix, UNARY if isinstance(matrix, Hadamard) else TERM)
         if top != 1:
             text = f"{self.write(top, TERM)}*{text}" if not isinstance(top, Inner) else f"({self.write(top)})*{text}"
-        return TERM, text if bottom == 1 else f"{text}/{self.write(bottom, ATOM)}"
+        return TERM, text if bottom == 1 else f"{text}/{self.write(bottom, UNARY)}"
 
     def product(self, e):
         return TERM, "*".join(self.write(f, UNARY) for f in e.args)

@@ -21,7 +21,7 @@ RESULTS = {
     "inference": "beta + gamma*x/s - gamma*mu/s",
     "folded": "diag(gamma ./ s)*W*x + gamma .* (b - mu) ./ s + beta",
     "noise_slopes 0": "-1/s",
-    "noise_slopes 1": "-(x - m)/(s^2)",
+    "noise_slopes 1": "-(x - m)/s^2",
     "noise_variance": "1/B + x^2/(2*B)",
 }
 NUMBERS = {"running_estimate", "unbiased"}

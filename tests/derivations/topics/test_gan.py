@@ -64,7 +64,7 @@ def test_the_best_discriminator_is_proven():
     texts = {
         "slope": "p/D - q/(1 - D)",
         "slope_at_point": "0",
-        "curvature": "-p/(D^2) - q/((1 - D)^2)",
+        "curvature": "-p/D^2 - q/(1 - D)^2",
         "curvature_at_point": "-(p + q)^3/(p*q)",
     }
     for stage, text in texts.items():
