@@ -292,7 +292,8 @@ def _flatten_product(factors):
             if isinstance(f, Ones) and chain and isinstance(chain[-1], Ones):
                 scalar *= f.shape[0]
                 f = Ones(chain.pop().shape[0], f.shape[1])
-            chain.append(f)
+            if is_matrix(f):
+                chain.append(f)
     return scalar, chain or [S.One]
 
 
@@ -310,7 +311,7 @@ def _join_powers(chain):
                 if isinstance(factor, Identity):
                     continue
         joined.append(factor)
-    return joined or [chain[0]]
+    return joined or [Identity(chain[0].shape[0])]
 
 
 def _split_scalars(chain):
@@ -368,9 +369,7 @@ class EntrySum(Plain, Expr):
         if isinstance(core, Ones):
             return scalar * core.shape[0] * core.shape[1]
         if isinstance(core, Product) and isinstance(core.args[-1], Ones) and core.shape[1] == 1:
-            core = Product(*core.args[:-1])
-            if not isinstance(core, MatrixNode) or isinstance(core, (Scale, Ones)):
-                return scalar * EntrySum(core)
+            return scalar * cls(Product(*core.args[:-1]))
         return scalar * Expr.__new__(cls, core)
 
 
@@ -479,7 +478,7 @@ class Apply(MatrixNode):
         function = sympify(function)
         slots = SLOTS[: len(matrices)]
         shape = next(m.shape for m in matrices if is_matrix(m))
-        used = [s for s in slots if function.has(s)]
+        used = [s for s in slots if _has_slot(function, s)]
         if not used:
             return Scale(function, Ones(*shape))
         if function in slots:
@@ -487,11 +486,18 @@ class Apply(MatrixNode):
         if isinstance(function, Add):
             return Sum(*(cls(term, *matrices) for term in function.args))
         if isinstance(function, Mul):
-            outside = Mul(*(f for f in function.args if not f.has(*slots)))
-            return Scale(outside, Hadamard(*(cls(f, *matrices) for f in function.args if f.has(*slots))))
-        inner = [a for a in function.args if a.has(*slots)]
+            inside = [f for f in function.args if any(_has_slot(f, s) for s in used)]
+            outside = Mul(*(f for f in function.args if f not in inside))
+            return Scale(outside, Hadamard(*(cls(f, *matrices) for f in inside)))
+        inner = [a for a in function.args if any(_has_slot(a, s) for s in used)]
+        fixed = [a for a in function.args if a not in inner]
+        if len(inner) == 1 and any(a.has(*SLOTS) for a in fixed):
+            # A parameter with an elementwise function inside would mistake its slots for ours.
+            (parameter,) = fixed
+            placed = function.func(*(SLOTS[0] if a in inner else SLOTS[1] for a in function.args))
+            return cls(placed, cls(inner[0], *matrices), Scale(parameter, Ones(*shape)))
         if len(inner) == 1 and inner[0] != SLOTS[0]:
-            return cls(function.xreplace({inner[0]: SLOTS[0]}), cls(inner[0], *matrices))
+            return cls(function.func(*(SLOTS[0] if a in inner else a for a in function.args)), cls(inner[0], *matrices))
         if len(used) < len(matrices):
             matrices = [m for s, m in zip(slots, matrices) if s in used]
             function = function.xreplace(dict(zip(used, SLOTS)))
@@ -504,6 +510,13 @@ class Apply(MatrixNode):
             if isinstance(split_scale(first)[1], Ones):
                 return Scale(function.xreplace({SLOTS[0]: split_scale(first)[0]}), split_scale(first)[1])
         return cls._make(shape, function, *matrices)
+
+
+def _has_slot(function, slot):
+    """Whether the slot is an argument of the function itself, not of one inside a matrix scalar."""
+    if any(is_matrix(a) for a in function.args):
+        return False
+    return function == slot or any(_has_slot(a, slot) for a in function.args)
 
 
 def split_elementwise_power(factor):
@@ -519,23 +532,26 @@ def split_elementwise_power(factor):
 
 
 def _elementwise_power(base, exponent):
+    """Every entry to a scalar power, multiples and powers of powers worked out where that is right."""
     if exponent == 1:
         return base
     scalar, core = split_scale(base)
-    inner, power = split_elementwise_power(core)
-    if power != 1 and (exponent.is_integer or (power.is_integer and power.is_odd)):
-        core, exponent = inner, power * exponent
     if scalar != 1 and not (exponent.is_integer or scalar.is_positive):
         scalar, core = S.One, base
-    if isinstance(core, Ones):
-        return Scale(scalar**exponent, core)
+    return Scale(scalar**exponent, _power_of_core(core, exponent))
+
+
+def _power_of_core(core, exponent):
+    inner, power = split_elementwise_power(core)
+    if power != 1 and (exponent.is_integer or (power.is_integer and power.is_odd)):
+        return _elementwise_power(inner, power * exponent)
+    if isinstance(core, Ones) or (isinstance(core, Zero) and exponent.is_positive):
+        return core
     if isinstance(core, Hadamard) and exponent.is_integer:
-        return Scale(scalar**exponent, Hadamard(*(_elementwise_power(f, exponent) for f in core.args)))
+        return Hadamard(*(_elementwise_power(f, exponent) for f in core.args))
     if isinstance(core, Transpose):
-        return Scale(scalar**exponent, Transpose(_elementwise_power(core.args[0], exponent)))
-    if exponent == 1:
-        return Scale(scalar, core)
-    return Scale(scalar**exponent, Apply._make(core.shape, SLOTS[0] ** exponent, core))
+        return Transpose(_elementwise_power(core.args[0], exponent))
+    return Apply._make(core.shape, SLOTS[0] ** exponent, core)
 
 
 class Hadamard(MatrixNode):

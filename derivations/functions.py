@@ -18,6 +18,10 @@ class RealFunction(Function):
     def fdiff(self, argindex=1):
         return self.slope(self.args[0])
 
+    def _eval_evalf(self, precision):
+        defined = DEFINITIONS.get(type(self))
+        return defined(self.args[0])._eval_evalf(precision) if defined else None
+
 
 class step(RealFunction):
     """1 for positive arguments and 0 elsewhere."""

@@ -9,6 +9,7 @@ from sympy import (
     Dummy,
     Integer,
     Mul,
+    PolynomialError,
     Pow,
     Rational,
     S,
@@ -186,11 +187,18 @@ def tidy(e):
     if any(f.has(Add) for t in Add.make_args(hidden) for f in Mul.make_args(t)):
         candidates.append(expand(hidden))
     if hidden.is_Add and any(p.exp.is_negative for p in hidden.atoms(Pow)):
-        quotient = cancel(together(hidden))
-        candidates += [usual_signs(factor(quotient)), quotient]
-        candidates += _partial_fractions(quotient)
+        candidates += _fractions(hidden)
     best = min(candidates, key=lambda c: (count_ops(c), candidates.index(c)))
     return best.xreplace(back) if best != hidden else None
+
+
+def _fractions(e):
+    """A sum as one fraction, factored and not, and in parts; nothing where SymPy sees no fraction."""
+    try:
+        quotient = cancel(together(e))
+        return [usual_signs(factor(quotient)), quotient, *_partial_fractions(quotient)]
+    except PolynomialError:
+        return []
 
 
 # Beyond this many operations a fraction may be easier to read in parts.

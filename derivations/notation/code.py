@@ -8,6 +8,7 @@ import keyword
 import linecache
 import re
 from collections import Counter
+from itertools import count
 
 from sympy import Add, And, Contains, Mul, Pow, S, Symbol, factorial, log
 from sympy.core.relational import Relational
@@ -86,6 +87,7 @@ LIBRARIES = {
         "diagonal": "np.diagonal({0})",
         "logsumexp": "np.logaddexp.reduce({0}, axis=None)",
         "softmax": "np.exp({0} - np.logaddexp.reduce({0}, axis=None))",
+        "number": "{0}",
         "pi": "np.pi",
     },
     "torch": {
@@ -114,6 +116,7 @@ LIBRARIES = {
         "diagonal": "torch.diagonal({0})",
         "logsumexp": "torch.logsumexp(({0}).reshape(-1), 0)",
         "softmax": "torch.softmax(({0}).reshape(-1), 0).reshape(({0}).shape)",
+        "number": "torch.as_tensor({0}, dtype={like}.dtype, device={like}.device)",
         "pi": "math.pi",
     },
 }
@@ -160,6 +163,8 @@ class Emitter:
         self.identifiers = {v: identifier(v.name) for v in variables}
         self.uses = Counter()
         self.temporaries, self.lines = {}, []
+        sizes = {str(s) for s in _sizes(result)}
+        self.taken = {*self.identifiers.values(), *sizes, *(f"size_{s}" for s in sizes)}
         self.count(result)
 
     def count(self, e):
@@ -170,6 +175,8 @@ class Emitter:
 
     def source(self, name):
         result = self.emit(self.result)
+        if not is_matrix(self.result) and not self.depends(self.result):
+            result = self.call("number", result)[1]
         rows, columns = shape_of(self.result)
         if rows == 1 and columns != 1:
             result = f"({result})[None, :]"
@@ -211,7 +218,8 @@ class Emitter:
             return self.temporaries[e]
         own, text = self.form(e)
         if self.uses[e] > 1 and e.args and not isinstance(e, (Variable, Transpose)) and not e.is_number:
-            name = f"t{len(self.temporaries) + 1}"
+            name = next(n for n in (f"t{i}" for i in count(1)) if n not in self.taken)
+            self.taken.add(name)
             self.temporaries[e] = name
             self.lines.append(f"{name} = {text}")
             return name
@@ -234,8 +242,13 @@ class Emitter:
         if e.is_Number:
             return (ATOM, str(e)) if e.is_Integer and e >= 0 else (SUM, str(e) if e.is_Integer else f"{e.p} / {e.q}")
         if kind in FUNCTION_NAMES:
-            return self.call(FUNCTION_NAMES[kind], *(self.emit(a) for a in e.args))
+            args = [self.emit(a) for a in e.args]
+            return self.call(FUNCTION_NAMES[kind], *(a if self.depends(e) else self.call("number", a)[1] for a in args))
         raise UnsupportedError(f"no code for {kind.__name__}")
+
+    def depends(self, e):
+        """Whether an expression has variables in it, and not sizes and numbers only."""
+        return e in self.identifiers or isinstance(e, LossGradient) or any(self.depends(a) for a in e.args)
 
     def symbol(self, e):
         return ATOM, self.identifiers[e] if e in self.identifiers else self.size(e)

@@ -166,9 +166,7 @@ def declaration(name, shape):
         properties, kind = tuple(shape.get("props", ())), shape.get("kind")
         shape = shape.get("shape", ())
     if isinstance(shape, str):
-        shape = (
-            [p for p in shape.replace("x", ",").split(",") if p.strip()] if shape.strip() not in ("", "scalar") else []
-        )
+        shape = [p for p in shape.split(",") if p.strip()] if shape.strip() not in ("", "scalar") else []
     if isinstance(shape, int):
         shape = (shape,)
     unknown = sorted(set(properties) - PROPERTIES)

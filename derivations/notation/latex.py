@@ -178,6 +178,8 @@ def _mul(e):
     if vast and not any(f.has(MatrixNode) for f in below):
         short = [f for f in above if f not in vast]
         return TERM, r"\frac" + group(_alone(short)) + group(_alone(below)) + _juxtapose(vast)
+    if len(_alone(above)) > 3 * LONG:
+        return TERM, r"\frac{1}" + group(_alone(below)) + _juxtapose(above)
     return TERM, r"\frac" + group(_alone(above)) + group(_alone(below))
 
 
@@ -228,10 +230,21 @@ def _juxtapose(factors):
     texts = []
     for i, f in enumerate(factors):
         last = i == len(factors) - 1
-        loose = isinstance(f, (Inner, EntrySum)) and not (last and all(_rank(g) < 2 for g in factors[:-1]))
-        bare = not last and FUNCTIONS.get(type(f)) in BARE and _is_short(f.args[0])
-        texts.append(parens(at(f)) if loose or bare else at(f, TERM))
+        # A last inner product after mere symbols needs no parentheses: 2x'y.
+        loose = isinstance(f, (Inner, EntrySum)) and any(_rank(g) >= 2 for g in factors[:-1])
+        texts.append(at(f, TERM) if last and not loose else followed(f))
     return _join(texts)
+
+
+def followed(f):
+    """A scalar factor as it stands before another: log(x)y, for log x y would be misread."""
+    if isinstance(f, (Inner, EntrySum, LogDet)):
+        return parens(at(f))
+    if isinstance(f, Det):
+        return r"\det" + parens(at(f.args[0]))
+    if FUNCTIONS.get(type(f)) in BARE:
+        return FUNCTIONS[type(f)] + parens(at(f.args[0]))
+    return at(f, TERM)
 
 
 def _join(texts):
@@ -257,7 +270,9 @@ def _pow(e):
     if type(base) in FUNCTIONS and not _is_short(base.args[0]):
         return POWER, at(base) + "^" + group(at(exponent))
     if isinstance(base, Norm):
-        return POWER, at(base).replace(r"_{F}", "") + ("_{F}" if "_{F}" in at(base) else "") + "^" + group(at(exponent))
+        return POWER, at(base) + "^" + group(at(exponent))
+    if isinstance(base, Det):
+        return POWER, followed(base) + "^" + group(at(exponent))
     return POWER, at(base, ATOM) + "^" + group(at(exponent))
 
 
@@ -284,7 +299,9 @@ def _norm(e):
 
 def _det(e):
     inside = e.args[0]
-    return ATOM, r"\det" + (at(inside) if isinstance(inside, Variable) else parens(at(inside)))
+    return TERM if isinstance(inside, Variable) else ATOM, r"\det" + (
+        at(inside) if isinstance(inside, Variable) else parens(at(inside))
+    )
 
 
 def _log_det(e):
@@ -294,7 +311,7 @@ def _log_det(e):
 
 def _entry_sum(e):
     inside = e.args[0]
-    text = r"\mathbf{1}^{\top}" + at(inside, POWER if isinstance(inside, Hadamard) else TERM)
+    text = r"\mathbf{1}^{\top}" + at(inside, TERM if isinstance(inside, Product) else POWER)
     return TERM, text if is_vector(inside) else text + r"\mathbf{1}"
 
 
@@ -350,8 +367,7 @@ def _scale(e):
 
 
 def _coefficient(factors):
-    loose = (Inner, EntrySum, sympy.log)
-    texts = [parens(at(f)) if isinstance(f, loose) else at(f, TERM) for f in sorted(factors, key=_rank)]
+    texts = [followed(f) for f in sorted(factors, key=_rank)]
     return _join(texts) if texts else ""
 
 

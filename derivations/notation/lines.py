@@ -74,26 +74,21 @@ def _rows(d, name):
             yield "&=", at(s.after), s.rule.name
         return
     yield f"{function} &=", at(abbreviate(d.expression, d.definitions)), ""
-    order, left = 0, ""
+    order, left, after = 0, "", None
     for s in d.steps:
-        if opens(s):
+        if s.before != after:
             order += 1
             left = differential_name(d, function, order)
         # A symmetric Jacobian needs no transposing, but it is named by the layout all the same.
         role = d.layout if s is d.steps[-1] and d.layout == "denominator" else s.rule.role
         left = derivative_name(d, function, order, role) if role else left
         yield f"{left} &=", at(s.after), s.rule.name
-        left = ""
+        left, after = "", s.after
 
 
 def typeset_name(expression, name):
     """The name of the function: one of ours (f, w_new) is typeset, anything else is LaTeX already."""
     return typeset(name, bold=is_matrix(expression)) if name.isidentifier() else name
-
-
-def opens(step):
-    """Whether a step starts a new differentiation: its left side is d(expression) as a whole."""
-    return type(step.before).__name__.endswith("Differential")
 
 
 def differential_name(d, function, order):

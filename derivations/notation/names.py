@@ -50,7 +50,9 @@ def typeset(name, bold=False):
     for ending, mark in MARKS.items():
         if name.endswith(ending) and len(name) > len(ending):
             return typeset(name[: -len(ending)], bold) + mark
-    stem, subscript = re.fullmatch(r"([A-Za-z]+|_+)_?(.*)", name).groups()
+    if name.startswith("_"):
+        return (r"\mathbf{" if bold else r"\mathit{") + name.replace("_", r"\_") + "}"
+    stem, subscript = re.fullmatch(r"([A-Za-z]+)_?(.*)", name).groups()
     symbol = _symbol(stem, bold)
     if not subscript:
         return symbol

@@ -4,6 +4,9 @@ from dataclasses import dataclass, replace
 
 from derivations.errors import ShapeError
 
+# The functions whose arguments are sizes.
+SIZED = ("eye", "ones", "zeros")
+
 
 @dataclass(frozen=True)
 class Node:
@@ -19,8 +22,17 @@ class Node:
     start: int = 0
     end: int = 0
 
+    def depth(self):
+        """How many levels the tree has, without recursion."""
+        level, levels = [self], 0
+        while level:
+            level, levels = [a for node in level for a in node.args], levels + 1
+        return levels
+
     def names(self):
-        """The names in the order in which they appear."""
+        """The names of variables in the order in which they appear; sizes, as in ones(n), are none."""
+        if self.op == "call" and self.value in SIZED:
+            return []
         found = [self.value] if self.op == "name" else []
         for a in self.args:
             found += [n for n in a.names() if n not in found]

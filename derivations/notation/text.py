@@ -159,10 +159,19 @@ class Parser:
 def parse(source):
     """The surface syntax tree of an expression."""
     parser = Parser(source)
-    tree = parser.sum()
+    try:
+        tree = parser.sum()
+    except RecursionError:
+        raise ParseError("nested too deeply; name parts of it with definitions", source, 0) from None
     if parser.tokens[parser.at][0] != "end":
         parser.fail("an operator or the end")
+    if tree.depth() > MAX_DEPTH:
+        raise ParseError(f"nested more than {MAX_DEPTH} levels deep; name parts of it with definitions", source, 0)
     return tree
+
+
+# Deeper trees would exhaust Python's stack on their way through SymPy.
+MAX_DEPTH = 100
 
 
 # ------------------------------------------------------------------------------------- writing

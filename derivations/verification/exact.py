@@ -13,8 +13,8 @@ from mpmath import mp, mpf
 
 from derivations import rules
 from derivations.errors import DerivationError, DomainError
-from derivations.expressions import LossGradient, Transpose, is_matrix
-from derivations.scalars import Loss, differential_of
+from derivations.expressions import LossGradient, MatrixDifferential, Transpose, is_matrix
+from derivations.scalars import Loss, ScalarDifferential, differential_of
 from derivations.verification.arithmetic import (
     DIGITS,
     PRIME,
@@ -186,6 +186,7 @@ def _loss(sampler):
 
 # ------------------------------------------------------------------------------------- claims
 
+DIFFERENTIALS = (MatrixDifferential, ScalarDifferential)
 # How the two sides of a step that reads a derivative off are to be compared.
 READ_OFF = {rules.GRADIENT, rules.JACOBIAN, rules.DERIVATIVE}
 TRANSPOSED = {rules.DENOMINATOR, rules.NUMERATOR}
@@ -193,12 +194,18 @@ TRANSPOSED = {rules.DENOMINATOR, rules.NUMERATOR}
 
 def _step_claims(derivation, evaluator):
     orders = iter(derivation.wrt_all)
-    variable, values = None, evaluator()
+    variable, values, after = None, evaluator(), None
     for number, step in enumerate(derivation.steps, 1):
-        if _opens(step):
-            variable = next(orders)
-            values = evaluator(variable)
         name = f"step {number} ({step.rule.name})"
+        if step.before != after and isinstance(step.before, DIFFERENTIALS):
+            variable = next(orders, None)
+            if variable is None:
+                yield f"{name}: a differentiation too many", values.field.number(0), values.field.number(1)
+                return
+            values = evaluator(variable)
+        elif after is not None and step.before != after:
+            yield f"{name} goes on from step {number - 1}", values(after), values(step.before)
+        after = step.after
         left = values(step.before)
         if step.rule in READ_OFF:
             yield name, left, _applied(step.after, values, variable)
@@ -206,11 +213,6 @@ def _step_claims(derivation, evaluator):
             yield name, left, values(Transpose(step.after)) if is_matrix(step.after) else values(step.after)
         else:
             yield name, left, values(step.after)
-
-
-def _opens(step):
-    """Whether a step starts a new differentiation."""
-    return step.before == differential_of(step.before.args[0]) if step.before.args else False
 
 
 def _applied(derivative, values, variable):
