@@ -1,12 +1,17 @@
 """`derive`: from what a person writes to a Derivation."""
 
+from dataclasses import replace
+
 from sympy import Basic, Dummy, MatrixExpr, Symbol, nan, oo, zoo
 
 from derivations.abbreviations import abbreviate
+from derivations.derivation import Rule
 from derivations.differentiation import differentiate
 from derivations.errors import DerivationError, ShapeError, UnsupportedError
-from derivations.expressions import Variable
+from derivations.expressions import SYMMETRIC, Variable, is_matrix, settled
 from derivations.notation import inference, syntax, text
+from derivations.rewriting import chain
+from derivations.simplification import simplify
 
 
 def read(expression, variables=None, definitions=None):
@@ -56,18 +61,26 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
     if len(pair) != order:
         raise DerivationError(f"wrt has {len(pair)} variables, but the order is {order}")
     if isinstance(expression, str):
-        reading, defined = read(expression, variables, definitions)
+        reading, defined = read(expression, _freed(variables, pair), definitions)
         tree, by_name = reading.expression, reading.variables
     elif isinstance(expression, Basic):
         if expression.has(MatrixExpr):
             raise UnsupportedError("SymPy's own matrix nodes are not read yet; write the expression as text")
         if variables or definitions:
             raise DerivationError("variables and definitions go with text; a tree holds its own")
+        tied = [
+            v for v in tree_variables(expression) if is_matrix(v) and v.properties & TIED and v.name in map(str, pair)
+        ]
+        if tied:
+            raise UnsupportedError(
+                f"the entries of {tied[0].name} are independent when it is the variable of differentiation, but the tree "
+                "was built with its properties; give the expression as text"
+            )
         tree, by_name, defined = expression, {v.name: v for v in tree_variables(expression)}, ()
     else:
         raise DerivationError(f"expected text or a SymPy expression, got {type(expression).__name__}")
     chosen = tuple(_find(v, by_name) for v in pair)
-    derivation = differentiate(tree, by_name.values(), chosen, layout, defined)
+    derivation = _settled(differentiate(tree, by_name.values(), chosen, layout, defined))
     if derivation.result.has(oo, zoo, nan):
         raise DerivationError(f"the derivative of {expression!r} is not finite: {derivation.result}")
     open_sizes = [s for s in derivation.result.free_symbols if isinstance(s, Dummy)]
@@ -77,6 +90,31 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
             "write eye(n), ones(n) or ones(m,n) in place of eye, vector(1) or matrix(1)"
         )
     return derivation
+
+
+# Properties that tie the entries of a variable together.
+TIED = SYMMETRIC | {"prob", "onehot", "onehot_rows"}
+
+
+def _freed(variables, pair):
+    """The declarations, with the entries of the variables of differentiation independent."""
+    freed = dict(variables or {})
+    for name in {v if isinstance(v, str) else getattr(v, "name", None) for v in pair} & set(freed):
+        declared = inference.declaration(name, freed[name])
+        if TIED & set(declared.properties):
+            freed[name] = replace(declared, properties=(*declared.properties, "independent"))
+    return freed
+
+
+def _settled(derivation):
+    """The derivation with its result in the declared variables: what they have may be used again."""
+    twins = {v: settled(v) for v in derivation.wrt_all if settled(v) != v}
+    if not twins:
+        return derivation
+    result, _ = simplify(derivation.result.xreplace(twins))
+    tied = ", ".join(f"{v.name} is {' and '.join(sorted(v.properties & TIED))}".replace("_", " ") for v in twins)
+    steps = derivation.steps + chain(derivation.result, (Rule(None, tied, "", source="Declaration"), result))
+    return replace(derivation, steps=steps, result=result)
 
 
 def tree_variables(expression):

@@ -259,6 +259,9 @@ def by_scalar(expression, variable, definitions):
 
 def gradient(expression, variable, definitions, *transposes):
     steps, change = differential(expression, variable, definitions)
+    if change == 0:
+        shape = variable.shape[::-1] if transposes else variable.shape
+        return steps + chain(change, (rules.GRADIENT, Zero(*shape))), Zero(*shape)
     moved, raw = free_scalar(change, differential_of(variable))
     collected = collect(raw)
     shown = rules.pairing(collected, differential_of(variable))
@@ -270,6 +273,10 @@ def gradient(expression, variable, definitions, *transposes):
 
 def jacobian(expression, variable, definitions, *transposes):
     steps, change = differential(expression, variable, definitions)
+    if isinstance(change, Zero):
+        shape = (expression.shape[0], variable.shape[0])
+        zero = Zero(*(shape[::-1] if transposes else shape))
+        return steps + chain(change, (rules.JACOBIAN, Zero(*shape)), *((rule, zero) for rule in transposes)), zero
     moved, raw = free_vector(change, differential_of(variable))
     collected = collect(raw)
     shown = Product(collected, differential_of(variable))
@@ -297,7 +304,7 @@ def _first_order(expression, variable, layout, definitions):
     if not is_matrix(expression):
         if not depends(expression, variable):
             shape = variable.shape[::-1] if numerator else variable.shape
-            return *_constant(expression, shape), "gradient"
+            return *_constant(expression, shape), "numerator" if numerator else "gradient"
         found = gradient(expression, variable, definitions, *([rules.NUMERATOR] if numerator else []))
         return *found, "numerator" if numerator else "gradient"
     if is_vector(expression) and is_vector(variable):

@@ -135,9 +135,25 @@ SYMMETRIC = frozenset({"symmetric", "positive_definite", "diagonal"})
 # What may be declared of a variable: of a square matrix, of a vector or of rows, of all entries.
 PROPERTIES = SYMMETRIC | {
     *("invertible", "posdet"),
-    *("prob", "onehot", "onehot_rows", "centred"),
+    *("prob", "onehot", "onehot_rows", "centred", "independent"),
     *("integer", "unit_interval", "positive", "binary", "pm1", "small"),
 }
+
+
+def is_declared(variable, properties):
+    """Whether a variable has one of the properties, and may be taken to keep it.
+
+    The entries of a variable of differentiation are independent: it does not stay symmetric when one
+    entry moves, so its algebra must not use what its value has.
+    """
+    return bool(variable.properties & properties) and "independent" not in variable.properties
+
+
+def settled(variable):
+    """The variable with its properties in force again; anything else as it is."""
+    if isinstance(variable, Variable) and "independent" in variable.properties:
+        return Variable(variable.name, *variable.shape, *(variable.properties - {"independent"}))
+    return variable
 
 
 class Identity(MatrixNode):
@@ -392,7 +408,7 @@ def _transposed(matrix):
     if isinstance(matrix, Transpose):
         return matrix.args[0]
     if isinstance(matrix, Variable):
-        return matrix if matrix.properties & SYMMETRIC else None
+        return matrix if is_declared(matrix, SYMMETRIC) else None
     if isinstance(matrix, (Identity, Diag)):
         return matrix
     if isinstance(matrix, (Ones, Zero)):
@@ -478,7 +494,7 @@ class Apply(MatrixNode):
         function = sympify(function)
         slots = SLOTS[: len(matrices)]
         shape = next(m.shape for m in matrices if is_matrix(m))
-        used = [s for s in slots if _has_slot(function, s)]
+        used = [s for s in slots if has_slot(function, s)]
         if not used:
             return Scale(function, Ones(*shape))
         if function in slots:
@@ -486,10 +502,10 @@ class Apply(MatrixNode):
         if isinstance(function, Add):
             return Sum(*(cls(term, *matrices) for term in function.args))
         if isinstance(function, Mul):
-            inside = [f for f in function.args if any(_has_slot(f, s) for s in used)]
+            inside = [f for f in function.args if any(has_slot(f, s) for s in used)]
             outside = Mul(*(f for f in function.args if f not in inside))
             return Scale(outside, Hadamard(*(cls(f, *matrices) for f in inside)))
-        inner = [a for a in function.args if any(_has_slot(a, s) for s in used)]
+        inner = [a for a in function.args if any(has_slot(a, s) for s in used)]
         fixed = [a for a in function.args if a not in inner]
         if len(inner) == 1 and any(a.has(*SLOTS) for a in fixed):
             # A parameter with an elementwise function inside would mistake its slots for ours.
@@ -512,11 +528,11 @@ class Apply(MatrixNode):
         return cls._make(shape, function, *matrices)
 
 
-def _has_slot(function, slot):
+def has_slot(function, slot):
     """Whether the slot is an argument of the function itself, not of one inside a matrix scalar."""
     if any(is_matrix(a) for a in function.args):
         return False
-    return function == slot or any(_has_slot(a, slot) for a in function.args)
+    return function == slot or any(has_slot(a, slot) for a in function.args)
 
 
 def split_elementwise_power(factor):

@@ -25,6 +25,7 @@ from derivations.expressions import (
     Softmax,
     Sum,
     Transpose,
+    has_slot,
 )
 from derivations.functions import slope
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, MatrixScalar, Norm, Trace
@@ -84,17 +85,29 @@ def chain_rule(e, d, moves):
     return Add(*(s.xreplace(back) * d(back[symbol]) for symbol, s in slopes.items()))
 
 
+def _parameters(function):
+    """The maximal parts of an elementwise function that hold no slot."""
+    if function in SLOTS:
+        return ()
+    if not any(has_slot(function, slot) for slot in SLOTS):
+        return (function,)
+    return tuple(p for a in function.args for p in _parameters(a))
+
+
 def _apply_elementwise(e, d):
     function, matrices = e.args[0], e.args[1:]
     terms = [Hadamard(Apply(slope(function, slot), *matrices), d(m)) for slot, m in zip(SLOTS, matrices) if d(m) != 0]
-    parameters = sorted((s for s in function.free_symbols if s not in SLOTS and d(s) != 0), key=str)
-    terms += [Scale(d(s), Apply(slope(function, s), *matrices)) for s in parameters]
+    for p in _parameters(function):
+        if d(p) != 0:
+            symbol = Dummy("p", real=True, positive=p.is_positive or None)
+            by_parameter = slope(function.xreplace({p: symbol}), symbol).xreplace({symbol: p})
+            terms.append(Scale(d(p), Apply(by_parameter, *matrices)))
     return Sum(*terms)
 
 
 def _apply_power(e, d):
     base, exponent = e.args
-    if not (exponent.is_Integer and exponent > 0):
+    if d(exponent) != 0 or not (exponent.is_Integer and exponent > 0):
         return None
     n = int(exponent)
     return Sum(*(Product(Power(base, i), d(base), Power(base, n - 1 - i)) for i in range(n)))
@@ -117,8 +130,8 @@ def _log_softmax_differential(e, d):
     return Sum(change, -Scale(pairing(p, change), Ones(*e.shape)))
 
 
-def _is_trace_of_power(e, *_):
-    return isinstance(e.args[0], Power)
+def _is_trace_of_power(e, moves):
+    return isinstance(e.args[0], Power) and not moves(e.args[0].args[1])
 
 
 MINKA = "Minka (2000), Old and New Matrix Algebra Useful for Statistics"

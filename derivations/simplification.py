@@ -36,6 +36,7 @@ from derivations.expressions import (
     Sum,
     Transpose,
     Variable,
+    is_declared,
     is_matrix,
     is_vector,
     split_scale,
@@ -283,7 +284,7 @@ def diagonal_times_vector(e):
 def sum_of_probabilities(e):
     """The entries of a probability vector add up to one."""
     core = e.args[0]
-    if (isinstance(core, Variable) and "prob" in core.properties) or isinstance(core, Softmax):
+    if (isinstance(core, Variable) and is_declared(core, {"prob"})) or isinstance(core, Softmax):
         return Integer(1)
     return None
 

@@ -35,6 +35,7 @@ from derivations.expressions import (
     Variable,
     Zero,
     is_matrix,
+    settled,
     shape_of,
 )
 from derivations.notation.inference import ELEMENTWISE
@@ -161,6 +162,8 @@ class Emitter:
         self.result, self.names = result, names
         self.variables = variables
         self.identifiers = {v: identifier(v.name) for v in variables}
+        self.parameters = tuple(self.identifiers.values())
+        self.identifiers.update({settled(v): identifier(v.name) for v in variables})
         self.uses = Counter()
         self.temporaries, self.lines = {}, []
         sizes = {str(s) for s in _sizes(result)}
@@ -184,7 +187,7 @@ class Emitter:
         text = "\n".join(f"    {line}" for line in body)
         imports = [self.names["import"]] + (["import math"] if "math." in text else [])
         gradients = [gradient_name(g) for g in loss_gradients(self.result)]
-        signature = ", ".join([*self.identifiers.values(), *gradients])
+        signature = ", ".join([*self.parameters, *gradients])
         return "\n".join(sorted(imports)) + f"\n\n\ndef {name}({'*, ' if signature else ''}{signature}):\n{text}\n"
 
     def prologue(self):

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from sympy import Add, Mul, Pow
+from sympy import Add, Integer, Mul, Pow
 
 from derivations.expressions import (
     Apply,
@@ -49,17 +49,27 @@ def _fraction(e, sizes):
         (top, bottom), exponent = parts[0], e.args[1]
         k = abs(int(exponent)) if exponent.is_Integer else 3
         return (top * k, bottom * k) if not exponent.is_negative else (bottom * k, top * k)
-    if isinstance(e, (Inverse, Det)):
-        n = int(e.args[0].shape[0].xreplace(dict(sizes)))
-        top, bottom = parts[0]
-        return n * top + bottom, n * (top + bottom)
+    if isinstance(e, Det):
+        n, (top, bottom) = _size(e.args[0].shape[0], sizes), parts[0]
+        return n * top, n * bottom
+    if isinstance(e, Inverse):
+        n, (top, bottom) = _size(e.shape[0], sizes), parts[0]
+        return (n - 1) * top + bottom, n * top
     if isinstance(e, Apply):
-        exponent = e.args[0].exp if isinstance(e.args[0], Pow) else 1
+        exponent = e.args[0].exp if isinstance(e.args[0], Pow) else Integer(1)
+        k = abs(int(exponent)) if exponent.is_Integer else 3
         top, bottom = parts[1]
-        k = abs(int(exponent)) if getattr(exponent, "is_Integer", True) else 3
-        return (top * k, bottom * k) if not getattr(exponent, "is_negative", False) else (bottom * k, top * k)
+        if not exponent.is_negative:
+            return top * k, bottom * k
+        # Every entry has a denominator of its own; the common one is their product.
+        n = _size(e.shape[0], sizes) * _size(e.shape[1], sizes)
+        return k * (bottom + (n - 1) * top), k * n * top
     if isinstance(e, (Norm, Loss, LossGradient)):
         top, bottom = parts[-1]
         return 3 * top, 3 * bottom
     matrices = [p for a, p in zip(e.args, parts) if is_matrix(a)]
     return max(t for t, _ in matrices or parts), max(b for _, b in matrices or parts)
+
+
+def _size(size, sizes):
+    return int(size.xreplace(dict(sizes)))

@@ -13,7 +13,7 @@ from mpmath import mp, mpf
 
 from derivations import rules
 from derivations.errors import DerivationError, DomainError
-from derivations.expressions import LossGradient, MatrixDifferential, Transpose, is_matrix
+from derivations.expressions import LossGradient, MatrixDifferential, Transpose, is_matrix, settled
 from derivations.scalars import Loss, ScalarDifferential, differential_of
 from derivations.verification.arithmetic import (
     DIGITS,
@@ -128,6 +128,7 @@ def _claims_at(derivation, field, seed, fixed):
         if not is_matrix(v) and "integer" in properties_of(v):
             integers[v] = point[v] = fixed.get(v, sampler.scalar({"integer"}))
     point = {v: _lift(x, field) for v, x in point.items()}
+    twins = {settled(v): v for v in point if settled(v) != v}
     directions = {v: _direction(x, sampler) for v, x in point.items()}
     losses = {name: _loss(sampler) for name in _loss_names(derivation.expression)}
 
@@ -135,6 +136,7 @@ def _claims_at(derivation, field, seed, fixed):
         values = dict(point)
         for v in seeds:
             values[v] = _seeded(values[v], directions[v])
+        values.update({twin: values[v] for twin, v in twins.items()})
         return Evaluator(field, values, integers, losses, derivation.definitions)
 
     yield from _step_claims(derivation, evaluator)
