@@ -68,14 +68,13 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
             raise UnsupportedError("SymPy's own matrix nodes are not read yet; write the expression as text")
         if variables or definitions:
             raise DerivationError("variables and definitions go with text; a tree holds its own")
-        tied = [
-            v for v in tree_variables(expression) if is_matrix(v) and v.properties & TIED and v.name in map(str, pair)
-        ]
-        if tied:
-            raise UnsupportedError(
-                f"the entries of {tied[0].name} are independent when it is the variable of differentiation, but the tree "
-                "was built with its properties; give the expression as text"
-            )
+        names = {getattr(v, "name", str(v)) for v in pair}
+        for v in tree_variables(expression):
+            if is_matrix(v) and v.properties & TIED and v.name in names:
+                raise UnsupportedError(
+                    f"the entries of {v.name} are independent when it is the variable of differentiation, "
+                    "but the tree was built with its properties; give the expression as text"
+                )
         tree, by_name, defined = expression, {v.name: v for v in tree_variables(expression)}, ()
     else:
         raise DerivationError(f"expected text or a SymPy expression, got {type(expression).__name__}")

@@ -156,6 +156,11 @@ def settled(variable):
     return variable
 
 
+def freed(variable):
+    """The variable as a variable of differentiation: with independent entries."""
+    return Variable(variable.name, *variable.shape, *variable.properties, "independent")
+
+
 class Identity(MatrixNode):
     __slots__ = ()
 

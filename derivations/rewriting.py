@@ -16,19 +16,28 @@ def rewrite(expression, table):
     used = []
     seen = {}
 
-    def visit(node):
-        if not node.args or node in seen:
-            return seen.get(node, node)
-        start = node
+    def inside(node):
         args = tuple(visit(a) for a in node.args)
-        if args != node.args:
-            node = node.func(*args)
-        changed = _apply_first(table, node)
-        if changed is not None:
+        return node.func(*args) if args != node.args else node
+
+    def visit(node):
+        if not node.args:
+            return node
+        if node not in seen:
+            seen[node] = settle(inside(node))
+        return seen[node]
+
+    def settle(node):
+        # Rows that undo one another would go on for ever: a form that was there before ends it.
+        met = {node}
+        while node.args and (changed := _apply_first(table, node)):
             rule, new = changed
+            new = inside(new)
+            if new in met:
+                break
+            met.add(new)
             used.append(rule)
-            node = visit(new)
-        seen[start] = node
+            node = new
         return node
 
     return visit(expression), tuple(dict.fromkeys(used))

@@ -4,6 +4,8 @@ Two tables. COLLECTING only regroups terms and is never worth a line; IDENTITIES
 reader wants to see named.
 """
 
+from functools import lru_cache
+
 from sympy import (
     Add,
     Dummy,
@@ -56,6 +58,17 @@ def size(expression):
     return own + sum(size(a) for a in expression.args)
 
 
+@lru_cache(maxsize=2**14)
+def canonical(expression):
+    """A text that is the same for equal expressions, whatever the order in which their terms were written."""
+    if not expression.args:
+        return str(expression)
+    parts = [canonical(a) for a in expression.args]
+    if isinstance(expression, (Sum, Hadamard, Add, Mul)):
+        parts.sort()
+    return f"{type(expression).__name__}({','.join(parts)})"
+
+
 def _shorter(new, old):
     return new if new is not None and size(new) < size(old) else None
 
@@ -72,7 +85,8 @@ def _take_out(terms, side):
     groups = {}
     for scalar, core in terms:
         groups.setdefault(factors_of(core)[side], []).append((scalar, core))
-    shared, group = max(groups.items(), key=lambda item: len(item[1]))
+    most = max(len(group) for group in groups.values())
+    shared, group = min((item for item in groups.items() if len(item[1]) == most), key=lambda item: canonical(item[0]))
     if len(group) < 2 or isinstance(shared, Identity):
         return None
     rests = []
@@ -91,7 +105,7 @@ def collect_factors(e):
     """A x + B x = (A + B) x, on either side."""
     terms = [split_scale(t) for t in e.args]
     candidates = [c for c in (_take_out(terms, 0), _take_out(terms, -1)) if c is not None]
-    return _shorter(min(candidates, key=size), e) if candidates else None
+    return _shorter(min(candidates, key=lambda c: (size(c), canonical(c))), e) if candidates else None
 
 
 def _powers(scalar):
@@ -159,7 +173,8 @@ def _hide_units(e):
         return symbol
 
     # The root of a base: every power of the base, the first one too, is a power of one symbol.
-    roots = {p.base: p.exp.q for p in e.atoms(Pow) if p.exp.is_Rational and not p.exp.is_Integer}
+    powers = sorted((p for p in e.atoms(Pow) if p.exp.is_Rational and not p.exp.is_Integer), key=canonical)
+    roots = {p.base: p.exp.q for p in powers}
     roots = {base: (symbol_for(Pow(base, Rational(1, q))), q) for base, q in roots.items()}
 
     def hide(node):
@@ -237,12 +252,12 @@ def _transpose_cost(e):
 
 def merge_transposed(e):
     """x'A'y + y'A x: write equal scalars one way."""
-    inners = sorted(e.atoms(Inner), key=lambda i: (_transpose_cost(i), i.sort_key()))
+    inners = sorted(e.atoms(Inner), key=lambda i: (_transpose_cost(i), canonical(i)))
     for kept in inners:
         other = kept.transposed
         if other != kept and other in inners:
             return e.xreplace({other: kept})
-    traces = [t for t in e.atoms(Trace) if isinstance(t.args[0], Product)]
+    traces = sorted((t for t in e.atoms(Trace) if isinstance(t.args[0], Product)), key=canonical)
     for kept in traces:
         for other in traces:
             if other != kept and other in _same_traces(kept):

@@ -211,7 +211,7 @@ class Emitter:
     def call(self, name, *args):
         """The library's form of a function, and its precedence."""
         template = self.names[name]
-        like = next(iter(self.identifiers.values()), "x")
+        like = next(iter(self.identifiers.values()), "torch.zeros((), dtype=torch.float64)")
         # A template with an operator outside of its arguments is a sum for all that stands around it.
         level = SUM if re.search(r"\) [-+*/]|[\d.] [-+*/]", template) else ATOM
         return level, template.format(*args, like=like)

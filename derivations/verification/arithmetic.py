@@ -12,7 +12,7 @@ import sympy
 from mpmath import mp, mpc, mpf
 from sympy import Rational
 
-from derivations.errors import DomainError
+from derivations.errors import DomainError, UnsupportedError
 from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, step
 
 PRIME = 2**61 - 1
@@ -140,7 +140,8 @@ class PrimeField:
         raise NotRationalError("order")
 
     @staticmethod
-    def is_zero(x):
+    def is_negligible(x, scale):
+        """Whether a pivot counts as zero beside entries of the given size."""
         return plain(x) == 0
 
     size_of = staticmethod(lambda x: 0 if plain(x) == 0 else 1)
@@ -169,7 +170,8 @@ class Rationals:
         return plain(x) > 0
 
     @staticmethod
-    def is_zero(x):
+    def is_negligible(x, scale):
+        """Whether a pivot counts as zero beside entries of the given size."""
         return plain(x) == 0
 
     size_of = staticmethod(lambda x: abs(plain(x)))
@@ -204,8 +206,9 @@ class Decimals:
         return plain(x) > 0
 
     @staticmethod
-    def is_zero(x):
-        return plain(x) == 0
+    def is_negligible(x, scale):
+        """Whether a pivot counts as zero beside entries of the given size."""
+        return abs(plain(x)) <= scale * mpf(10) ** (-DIGITS // 2)
 
     size_of = staticmethod(lambda x: abs(plain(x)))
 
@@ -229,6 +232,7 @@ SLOPES = {
     "erf": lambda f, x: 2 * f("exp", -(x * x)) / f("sqrt", Decimals.number(sympy.pi)),
     "floor": lambda f, x: x * 0,
     "ceil": lambda f, x: x * 0,
+    "factorial": lambda f, x: f("factorial", x) * f("digamma", 1 + x),
 }
 
 
@@ -239,6 +243,8 @@ class Functions:
         self.field = field
 
     def elementary(self, name, x):
+        if isinstance(x, Dual) and name not in SLOPES:
+            raise UnsupportedError(f"the exact witness does not know the slope of {name}")
         if isinstance(x, Dual):
             return Dual(self.elementary(name, x.value), SLOPES[name](self.elementary, x.value) * x.slope)
         return self.field.base_function(name, x)

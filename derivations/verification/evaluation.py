@@ -28,6 +28,7 @@ from derivations.expressions import (
     Transpose,
     Variable,
     Zero,
+    freed,
 )
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, ScalarDifferential, Trace
 from derivations.verification.arithmetic import (
@@ -169,6 +170,8 @@ class Evaluator:
         return [[self.field.number(entry(i, j)) for j in range(columns)] for i in range(rows)]
 
     def variable(self, e):
+        if freed(e) in self.values:
+            return self.values[freed(e)]
         raise UnsupportedError(f"no value for {e.name}")
 
     def identity(self, e):
@@ -218,12 +221,13 @@ class Evaluator:
     def eliminate(self, rows, right):
         """Gauss-Jordan elimination: (determinant, inverse times right)."""
         n = len(rows)
+        scale = max(self.field.size_of(x) for row in rows for x in row)
         rows = [list(r) for r in rows]
         right = [list(r) for r in right] or [[] for _ in rows]
         determinant = self.field.number(1)
         for k in range(n):
             pivot = max(range(k, n), key=lambda i: self.field.size_of(rows[i][k]))
-            if self.field.is_zero(rows[pivot][k]):
+            if self.field.is_negligible(rows[pivot][k], scale):
                 raise DomainError("the matrix is singular")
             if pivot != k:
                 rows[k], rows[pivot], right[k], right[pivot] = rows[pivot], rows[k], right[pivot], right[k]

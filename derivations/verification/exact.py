@@ -12,8 +12,8 @@ from fractions import Fraction
 from mpmath import mp, mpf
 
 from derivations import rules
-from derivations.errors import DerivationError, DomainError
-from derivations.expressions import LossGradient, MatrixDifferential, Transpose, is_matrix, settled
+from derivations.errors import DerivationError, DomainError, UnsupportedError
+from derivations.expressions import LossGradient, MatrixDifferential, Transpose, is_matrix
 from derivations.scalars import Loss, ScalarDifferential, differential_of
 from derivations.verification.arithmetic import (
     DIGITS,
@@ -28,6 +28,7 @@ from derivations.verification.arithmetic import (
 )
 from derivations.verification.degrees import degree
 from derivations.verification.evaluation import Evaluator
+from derivations.verification.layouts import misfit
 from derivations.verification.report import Witness
 from derivations.verification.sampling import COUNT, Sampler, counted, properties_of, sizes_for
 
@@ -79,7 +80,7 @@ def check(derivation, points=POINTS, seed=0):
 
 
 def _check_in(field, derivation, points, seed):
-    worst, failed, bound = mpf(0), "", 0.0
+    worst, failed, bound = mpf(0), misfit(derivation), 0.0
     points = COUNT if counted(derivation, 0) else points
     for point in range(points):
         for claim, left, right in _claims(derivation, field, f"{seed}/{point}", counted(derivation, point)):
@@ -112,7 +113,7 @@ def _claims(derivation, field, seed, fixed):
     for attempt in range(ATTEMPTS):
         try:
             return list(_claims_at(derivation, field, f"{seed}/{attempt}", fixed))
-        except DomainError as error:
+        except (DomainError, ZeroDivisionError) as error:
             reason = error
     raise DerivationError(f"no point inside the domain in {ATTEMPTS} attempts: {reason}")
 
@@ -128,15 +129,14 @@ def _claims_at(derivation, field, seed, fixed):
         if not is_matrix(v) and "integer" in properties_of(v):
             integers[v] = point[v] = fixed.get(v, sampler.scalar({"integer"}))
     point = {v: _lift(x, field) for v, x in point.items()}
-    twins = {settled(v): v for v in point if settled(v) != v}
     directions = {v: _direction(x, sampler) for v, x in point.items()}
     losses = {name: _loss(sampler) for name in _loss_names(derivation.expression)}
 
     def evaluator(*seeds):
-        values = dict(point)
-        for v in seeds:
-            values[v] = _seeded(values[v], directions[v])
-        values.update({twin: values[v] for twin, v in twins.items()})
+        values = point
+        for seeded in seeds:
+            # Each derivative is one more layer of dual numbers, for all variables alike.
+            values = {v: _layer(x, directions[v] if v == seeded else None) for v, x in values.items()}
         return Evaluator(field, values, integers, losses, derivation.definitions)
 
     yield from _step_claims(derivation, evaluator)
@@ -159,11 +159,11 @@ def _direction(value, sampler):
     return [[sampler.generic() for _ in row] for row in value] if isinstance(value, list) else sampler.generic()
 
 
-def _seeded(value, direction):
+def _layer(value, direction):
+    """A value as dual numbers with the direction as their slopes, or with none."""
     if isinstance(value, list):
-        return [[_seeded(x, y) for x, y in zip(r, s)] for r, s in zip(value, direction)]
-    zero = direction * 0
-    return Dual(value, Dual(direction, zero) if isinstance(value, Dual) else direction)
+        return [[_layer(x, direction and direction[i][k]) for k, x in enumerate(row)] for i, row in enumerate(value)]
+    return Dual(value, value * 0 if direction is None else value * 0 + direction)
 
 
 def _loss_names(expression):
@@ -195,6 +195,7 @@ TRANSPOSED = {rules.DENOMINATOR, rules.NUMERATOR}
 
 
 def _step_claims(derivation, evaluator):
+    """Each line equals the one before, the first is d(expression), and the last is the result."""
     orders = iter(derivation.wrt_all)
     variable, values, after = None, evaluator(), None
     for number, step in enumerate(derivation.steps, 1):
@@ -202,11 +203,13 @@ def _step_claims(derivation, evaluator):
         if step.before != after and isinstance(step.before, DIFFERENTIALS):
             variable = next(orders, None)
             if variable is None:
-                yield f"{name}: a differentiation too many", values.field.number(0), values.field.number(1)
-                return
+                raise UnsupportedError(f"{name} is a differentiation that was not asked for")
             values = evaluator(variable)
-        elif after is not None and step.before != after:
-            yield f"{name} goes on from step {number - 1}", values(after), values(step.before)
+            start = differential_of(derivation.expression if after is None else after)
+            yield f"{name} starts from d(f)", values(start), values(step.before)
+        elif step.before != (derivation.expression if after is None else after):
+            expected = derivation.expression if after is None else after
+            yield f"{name} goes on from the line before", values(expected), values(step.before)
         after = step.after
         left = values(step.before)
         if step.rule in READ_OFF:
@@ -215,6 +218,8 @@ def _step_claims(derivation, evaluator):
             yield name, left, values(Transpose(step.after)) if is_matrix(step.after) else values(step.after)
         else:
             yield name, left, values(step.after)
+    if derivation.steps and after != derivation.result and derivation.steps[-1].rule != rules.CONSTANT:
+        yield "the lines do not lead to the result", values.field.number(0), values.field.number(1)
 
 
 def _applied(derivative, values, variable):

@@ -78,6 +78,15 @@ def _invertible(_, a):
     return [[a[i][j] + (3 if i == j else 0) for j in range(len(a))] for i in range(len(a))]
 
 
+def _positive_determinant(sampler, a):
+    """The product of a lower triangular matrix and an upper one, both with positive diagonals."""
+    n = len(a)
+    lower = [[a[i][k] if k < i else 1 if k == i else 0 for k in range(n)] for i in range(n)]
+    diagonal = [sampler.between(0.5, 1.5) for _ in range(n)]
+    upper = [[a[k][j] if j > k else diagonal[k] if j == k else 0 for j in range(n)] for k in range(n)]
+    return [[sum(lower[i][k] * upper[k][j] for k in range(n)) for j in range(n)] for i in range(n)]
+
+
 def _probabilities(sampler, a):
     weights = [[sampler.between(0.3, 1.5) for _ in row] for row in a]
     total = sum(w for row in weights for w in row)
@@ -109,7 +118,7 @@ STRUCTURES = {
     "positive_definite": _positive_definite,
     "symmetric": _symmetric,
     "invertible": _invertible,
-    "posdet": _invertible,
+    "posdet": _positive_determinant,
     "diagonal": _diagonal,
     "prob": _probabilities,
     "onehot": _one_hot,

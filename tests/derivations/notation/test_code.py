@@ -1,0 +1,338 @@
+"""Generated numpy and torch functions: their values against the exact evaluator, their shapes, their source."""
+
+import ast
+import inspect
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mpmath import mp
+from sympy import Integer, Symbol
+
+from derivations import derive
+from derivations.api import read
+from derivations.derivation import Derivation
+from derivations.errors import DomainError, NoRuleError, UnsupportedError
+from derivations.expressions import is_matrix, shape_of
+from derivations.notation import code
+from derivations.verification import autograd
+from derivations.verification.arithmetic import Decimals
+from derivations.verification.evaluation import Evaluator
+from derivations.verification.exact import DecimalSampler
+from derivations.verification.sampling import properties_of, sizes_for
+
+LIBRARIES = ["numpy", "torch"]
+m, n = (Symbol(name, integer=True, positive=True) for name in "mn")
+
+# ------------------------------------------------------------------------------------------ values
+
+
+def carried():
+    problems = json.loads((Path(__file__).parents[2] / "data" / "derivatives.json").read_text())["problems"]
+    for p in problems:
+        wrt = (p["wrt"], p["wrt2"]) if p.get("wrt2", p["wrt"]) != p["wrt"] else p["wrt"]
+        try:
+            yield p["id"], derive(p["expr"], wrt, variables=p["vars"], order=p["order"], structure=p.get("structure"))
+        except (UnsupportedError, NoRuleError):
+            continue
+
+
+CARRIED = dict(carried())
+
+
+def exact_point(derivation, seed):
+    """50-digit values inside the declared domains, and sizes."""
+    sampler = DecimalSampler(seed)
+    sizes = sizes_for(derivation.variables, sampler.generator)
+    point = {}
+    for v in derivation.variables:
+        if is_matrix(v):
+            rows = sampler.matrix(v, sizes)
+            point[v] = [[Decimals.number(x) if isinstance(x, int) else x for x in row] for row in rows]
+        else:
+            drawn = sampler.scalar(properties_of(v))
+            point[v] = Decimals.number(drawn) if isinstance(drawn, int) else drawn
+    integers = {**sizes, **{v: Integer(3) for v in derivation.variables if not is_matrix(v) and v.is_integer}}
+    return point, integers
+
+
+def nearly_singular(expression, point, integers):
+    tensors = {
+        v: torch.tensor(np.array(x, dtype=float).reshape(len(x) if is_matrix(v) else 1, -1)) for v, x in point.items()
+    }
+    try:
+        autograd.value(expression, tensors, {s: Integer(k) for s, k in integers.items()})
+    except DomainError:
+        return True
+    return False
+
+
+def as_array(value, variable):
+    """The floats that a user would pass, or expects: 0-D, 1-D or 2-D."""
+    array = np.array(value, dtype=float)
+    return array[:, 0] if is_matrix(variable) and variable.shape[1] == 1 else array
+
+
+def call(derivation, library, point):
+    arguments = {code.identifier(v.name): as_array(x, v) for v, x in point.items()}
+    if library == "torch":
+        arguments = {name: torch.tensor(x) for name, x in arguments.items()}
+    return np.array(derivation.to_function(library)(**arguments))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("name", CARRIED)
+def test_the_functions_of_the_corpus_agree_with_the_exact_evaluator(name, library):
+    d = CARRIED[name]
+    with mp.workdps(50):
+        for seed in range(40):
+            point, integers = exact_point(d, f"code/{seed}")
+            try:
+                expected = as_array(Evaluator(Decimals, point, integers)(d.result), d.result)
+                Evaluator(Decimals, point, integers)(d.expression)
+            except DomainError:
+                continue
+            if not nearly_singular(d.result, point, integers):
+                break
+    got = call(d, library, point)
+    assert got.shape == expected.shape
+    scale = max(np.abs(expected).max(), 1e-6)
+    assert np.abs(got - expected).max() / scale < 1e-7
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_the_functions_of_random_expressions_have_their_values(data, random_texts, relative_error):
+    """A derivation of a value needs no steps: its result is turned into code all the same."""
+    sizes = {"m": 4, "n": 3}
+    source = random_texts.draw(data, data.draw(st.sampled_from(random_texts.shapes)), 3)
+    values = random_texts.point(data.draw(st.integers(0, 5)), sizes)
+    expected = random_texts.value(source, values, sizes)
+    if expected is None:
+        return
+    reading, _ = read(source, random_texts.variables)
+    variables = tuple(reading.variables[name] for name in random_texts.variables)
+    for library in LIBRARIES:
+        got = evaluate(reading.expression, variables, values, library)
+        assert got.shape == natural_shape(expected), source
+        assert relative_error(torch.as_tensor(got).reshape(expected.shape), expected) < 1e-6, source
+
+
+def evaluate(expression, variables, values, library):
+    function = Derivation(expression, variables, (), expression, "value").to_function(library)
+    flat = {(1, 1): lambda a: a[0, 0], (3, 1): lambda a: a[:, 0], (4, 1): lambda a: a[:, 0]}
+    arguments = {v.name: flat.get(tuple(values[v.name].shape), lambda a: a)(values[v.name]) for v in variables}
+    if library == "numpy":
+        arguments = {name: a.numpy() for name, a in arguments.items()}
+    return np.array(function(**arguments))
+
+
+def natural_shape(tensor):
+    if tuple(tensor.shape) == (1, 1):
+        return ()
+    return tensor.shape[:1] if tensor.shape[1] == 1 else tuple(tensor.shape)
+
+
+# ------------------------------------------------------------------------------------------ shapes
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    ("expression", "wrt", "shapes", "expected"),
+    [
+        ("x'*x", "x", {"x": "n"}, (3,)),
+        ("tr(A'*A)", "A", {"A": "m,n"}, (4, 3)),
+        ("s^2*(x'*x)", "s", {"s": "", "x": "n"}, ()),
+        ("A*x", "x", {"A": "m,n", "x": "n"}, (3, 4)),
+        ("s*A*x", "s", {"A": "m,n", "x": "n", "s": ""}, (4,)),
+        ("s*A", "s", {"A": "m,n", "s": ""}, (4, 3)),
+        ("s*x'", "s", {"x": "n", "s": ""}, (1, 3)),
+        ("r*r'", "r", {"r": "1,n"}, (1, 3)),
+        ("2*s", "s", {"s": ""}, ()),
+        ("t", "s", {"s": "", "t": ""}, ()),
+        ("sum(x)", "x", {"x": "n"}, (3,)),
+        ("y'*y", "x", {"x": "n", "y": "n"}, (3,)),
+        ("tr(A)", "A", {"A": "n,n"}, (3, 3)),
+        ("x'*A*x", ("x", "x"), {"A": "n,n", "x": "n"}, (3, 3)),
+    ],
+)
+def test_shapes_in_and_out(expression, wrt, shapes, expected, library):
+    d = derive(expression, wrt, variables=shapes)
+    drawn = {"": (), "n": (3,), "m,n": (4, 3), "n,n": (3, 3), "1,n": (1, 3)}
+    generator = np.random.default_rng(0)
+    arguments = {name: generator.normal(size=drawn[shape]) for name, shape in shapes.items()}
+    if library == "torch":
+        arguments = {name: torch.tensor(a) for name, a in arguments.items()}
+    result = d.to_function(library)(**arguments)
+    assert np.shape(result) == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("expression", ["2*s", "t", "s*normcdf(2)", "s*pi/2"])
+def test_a_constant_result_is_a_tensor_too(expression, dtype):
+    """Scalars are 0-D in and out: 2 is no tensor, has no dtype, and stays behind on another device."""
+    d = derive(expression, "s", variables={"s": "", "t": ""})
+    argument = torch.tensor(1.5, dtype=dtype)
+    result = d.to_function("torch")(s=argument, t=argument)
+    assert torch.is_tensor(result) and result.ndim == 0 and result.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("expression", "wrt"),
+    [
+        ("tr(A)", "A"),
+        ("sum(x)", "x"),
+        ("y'*y", "x"),
+        ("sum(relu(A*x))", "A"),
+        ("x'*x", ("x", "x")),
+        ("logdet(A + eye)", "A"),
+        ("sum(normpdf(x)) + sum(softplus(x)) + sum(sigmoid(x))", "x"),
+        ("norm2(x)/rows(x)", "x"),
+    ],
+)
+def test_torch_results_follow_the_dtype_of_the_arguments(expression, wrt, dtype):
+    d = derive(expression, wrt, variables={"A": "n,n", "x": "n", "y": "n"})
+    arguments = {"A": torch.eye(3, dtype=dtype), "x": torch.ones(3, dtype=dtype), "y": torch.ones(3, dtype=dtype)}
+    result = d.to_function("torch")(**arguments)
+    assert result.dtype == dtype and result.device.type == "cpu"
+
+
+def test_torch_results_follow_the_device_of_the_arguments():
+    """On the meta device nothing is computed, but a tensor made on another device is an error."""
+    d = derive("tr(A) + sum(relu(A*x)) + y'*y", "A", variables={"A": "n,n", "x": "n", "y": "n"})
+    arguments = {"A": torch.empty(3, 3, device="meta")} | {v: torch.empty(3, device="meta") for v in "xy"}
+    assert d.to_function("torch")(**arguments).device.type == "meta"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "norm2(x)/sqrt(rows(x))",
+        "log(rows(x))*norm2(x)",
+        "exp(-rows(x))*sum(x)",
+        "sum(x)/rows(x)^2",
+        "relu(rows(x))*sum(x)",
+    ],
+)
+def test_functions_of_a_size(expression, library, text_value):
+    d = derive(expression, "x", variables={"x": "n"})
+    x = torch.tensor([[0.3], [-0.7], [1.1]], dtype=torch.float64)
+    expected = torch.autograd.functional.jacobian(lambda v: text_value(expression, {"x": v}, {"n": 3}), x)[0, 0, :, 0]
+    argument = x[:, 0] if library == "torch" else x[:, 0].numpy()
+    np.testing.assert_allclose(np.array(d.to_function(library)(x=argument)), expected.numpy(), rtol=1e-9)
+
+
+# ------------------------------------------------------------------------------------------ source
+
+
+def test_shared_subexpressions_are_computed_once():
+    source = derive("log(1 + exp(-y'*x))*(y'*x)", "x").to_code()
+    assert source.count("y @ x") == 1
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("name", sorted(CARRIED)[::10])
+def test_no_line_is_computed_twice_and_none_for_nothing(name, library):
+    source = CARRIED[name].to_code(library)
+    (function,) = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+    assigned = [s for s in function.body if isinstance(s, ast.Assign)]
+    names = [s.targets[0].id for s in assigned]
+    assert len(set(names)) == len(names) or any(s.value.__class__ is ast.Subscript for s in assigned)
+    values = [ast.dump(s.value) for s in assigned]
+    assert len(set(values)) == len(values)
+    for name in names:
+        assert sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(function)) > 1, source
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("variable", ["t1", "t2", "n", "np", "torch", "math", "lambda", "x_1", "size_n", "derivative"])
+def test_no_name_of_a_variable_is_lost_among_names_of_the_code(variable, library):
+    d = derive(
+        f"exp({variable}'*{variable})*({variable}'*{variable}) + sum(1 ./ {variable})",
+        variable,
+        variables={variable: {"kind": "vector", "shape": ["n"], "props": ["positive"]}},
+    )
+    twin = derive("exp(x'*x)*(x'*x) + sum(1 ./ x)", "x", variables={"x": "n"})
+    x = np.array([0.4, 0.9, 0.2])
+    x = torch.tensor(x) if library == "torch" else x
+    got = d.to_function(library)(**{code.identifier(variable): x})
+    np.testing.assert_allclose(np.array(got), np.array(twin.to_function(library)(x=x)), rtol=1e-12)
+
+
+def test_the_source_is_a_function_of_keywords_and_can_be_inspected():
+    d = derive("x'*A*y", "y")
+    function = d.to_function()
+    assert list(inspect.signature(function).parameters) == ["x", "A", "y"]
+    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in inspect.signature(function).parameters.values())
+    assert "A.T @ x" in inspect.getsource(function)
+    assert d.to_code("torch").startswith("import torch\n")
+    with pytest.raises(TypeError):
+        function(np.ones(2), np.ones((2, 3)), np.ones(3))
+
+
+def test_the_arguments_are_the_variables_and_nothing_else():
+    d = derive("x'*ones(n) + sum(eye(n)*x)", "x", variables={"x": "n"})
+    assert list(inspect.signature(d.to_function()).parameters) == ["x"]
+
+
+def test_a_definition_is_no_argument():
+    d = derive("h'*h", "x", variables={"A": "m,n", "x": "n"}, definitions={"h": "tanh(A*x)"})
+    assert list(inspect.signature(d.to_function()).parameters) == ["A", "x"]
+    A, x = np.arange(6).reshape(2, 3) / 7, np.array([0.2, -0.1, 0.5])
+    h = np.tanh(A @ x)
+    np.testing.assert_allclose(d.to_function()(A=A, x=x), 2 * A.T @ (h * (1 - h**2)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("library", ["jax", "", "Numpy"])
+def test_an_unknown_library_is_an_error(library):
+    with pytest.raises(UnsupportedError, match=rf"no code for '{library}'; expected one of numpy, torch"):
+        derive("x'*x", "x").to_code(library)
+
+
+def test_a_size_that_no_argument_has_is_an_error():
+    with pytest.raises(UnsupportedError, match="needs the size n, which no variable has"):
+        derive("ones(n)'*ones(n)*s", "s", variables={"s": ""}).to_code()
+
+
+def test_identifiers():
+    assert [code.identifier(name) for name in ("x", "lambda", "np", "x'1")] == ["x", "lambda_", "np_", "x_1"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_function_has_a_form_in_every_library(library):
+    assert set(code.LIBRARIES[library]) == set(code.LIBRARIES["numpy"])
+    assert set(code.UNARY.values()) | set(code.FUNCTION_NAMES.values()) <= set(code.LIBRARIES[library])
+
+
+@pytest.mark.parametrize("name", sorted(code.FUNCTION_NAMES.values()))
+def test_both_libraries_mean_the_same_function(name):
+    at = np.array([0.15, 0.5, 0.85])
+    scope = {"np": np, "torch": torch, "math": math, "v": at, "w": torch.tensor(at)}
+    by_numpy = eval(code.LIBRARIES["numpy"][name].format("v", "v", like="v"), scope)
+    by_torch = eval(code.LIBRARIES["torch"][name].format("w", "w", like="w"), scope)
+    np.testing.assert_allclose(by_numpy, by_torch.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("at", [-800.0, -40.0, 40.0, 800.0])
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_large_arguments_do_not_overflow(at, library):
+    for expression, expected in [("sum(sigmoid(x))", None), ("sum(softplus(x))", at > 0), ("logsumexp(x)", None)]:
+        d = derive(expression, "x", variables={"x": "n"})
+        x = np.array([at, at - 1])
+        result = np.array(d.to_function(library)(x=torch.tensor(x) if library == "torch" else x))
+        assert np.isfinite(result).all()
+        if expected is not None:
+            np.testing.assert_allclose(result, float(expected), atol=1e-15)
+
+
+def test_shapes_are_those_of_the_tree():
+    for name, d in CARRIED.items():
+        rows, columns = shape_of(d.result)
+        assert (rows, columns) == (1, 1) or is_matrix(d.result), name

@@ -1,0 +1,241 @@
+"""The normal form of results: shape and value kept, the same when run again or when terms are shuffled."""
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sympy import Integer, Rational, S, Symbol, count_ops, sqrt, symbols
+
+from derivations.api import read
+from derivations.errors import DomainError
+from derivations.expressions import (
+    Hadamard,
+    Inner,
+    Inverse,
+    Product,
+    Scale,
+    Sum,
+    Transpose,
+    Variable,
+    shape_of,
+)
+from derivations.notation import text
+from derivations.rewriting import rewrite
+from derivations.simplification import COLLECTING, IDENTITIES, collect, simplify, size, tidy, usual_signs
+from derivations.verification import autograd
+
+m, n = (Symbol(name, integer=True, positive=True) for name in "mn")
+s, t = Symbol("s", real=True), Symbol("t", positive=True)
+A, B, C = (Variable(name, n, n) for name in "ABC")
+P = Variable("P", n, n, "symmetric")
+x, y = Variable("x", n, 1), Variable("y", n, 1)
+
+SHAPES = {
+    **dict.fromkeys("ABCU", "n,n"),
+    "X": "m,n",
+    **dict.fromkeys("uvxy", "n"),
+    **dict.fromkeys("stw", ""),
+    "p": {"kind": "vector", "shape": ["n"], "props": ["prob"]},
+    "c": {"kind": "vector", "shape": ["n"], "props": ["centred"]},
+}
+
+# (head, name): what is written, and what a reader wants to see.
+EXAMPLES = {
+    ("Sum", "cancel terms"): ("A*(x + y) - A*y", "A*x"),
+    ("Sum", "collect factors"): ("A*x + B*x", "(A + B)*x"),
+    ("Sum", "collect scalars"): ("2*s*A - 4*s*B", "2*s*(A - 2*B)"),
+    ("Add", "a scalar equals its transpose"): ("x'*A*y + y'*A'*x", "2*(x'*A*y)"),
+    ("Inner", "a scalar equals its transpose"): ("y'*A'*x", "x'*A*y"),
+    ("EntrySum", "sum of entries"): ("sum(ones(n) + x)", "rows(x) + sum(x)"),
+    ("EntrySum", "centred: the entries sum to zero"): ("s*sum(c)", "0"),
+    ("Add", "scalar algebra"): ("s*(t + w) - s*w", "s*t"),
+    ("Mul", "scalar algebra"): ("(s + t)*(s - t)*s/(s*t)", "s^2/t - t"),
+    ("Product", "diagonal matrix times vector"): ("diag(u)*x", "u .* x"),
+    ("EntrySum", "probabilities sum to one"): ("s*sum(p)", "s"),
+}
+MORE = [
+    ("diag(u)*diag(v)*x", "u .* v .* x"),
+    ("x'*diag(u)*A", "(u .* x)'*A"),
+    ("A*diag(u)*x", "A*(u .* x)"),
+    ("sum(softmax(x))", "1"),
+    ("tr(A*B*C) + tr(C*A*B)", "2*tr(A*B*C)"),
+    ("tr(A*B) - tr(B'*A')", "0"),
+    ("-2*X - 4*X.*X", "-2*(X + 2*X.*X)"),
+    ("s*X + s*w*X.*X", "s*(X + w*X.*X)"),
+    ("s/(s + 1) + 1/(s + 1)", "1"),
+    ("x'*x + s - x'*x", "s"),
+]
+
+
+def build(source):
+    return read(source, SHAPES)[0].expression
+
+
+def heads(rule):
+    return rule.head if isinstance(rule.head, tuple) else (rule.head,)
+
+
+def test_every_row_has_an_example_and_every_example_a_row():
+    assert {(head.__name__, rule.name) for rule in IDENTITIES for head in heads(rule)} == set(EXAMPLES)
+    assert IDENTITIES[: len(COLLECTING)] == COLLECTING
+
+
+@pytest.mark.parametrize(
+    ("rule", "head"),
+    [pytest.param(r, h, id=f"{h.__name__}: {r.name}") for r in IDENTITIES for h in heads(r)],
+)
+def test_a_row_alone_does_its_work(rule, head):
+    before, after = (build(source) for source in EXAMPLES[head.__name__, rule.name])
+    assert simplify(before)[0] == simplify(after)[0]
+    new, used = rewrite(before, (rule,))
+    assert (used == (rule,) and size(new) < size(before)) or count_ops(new) < count_ops(before)
+
+
+@pytest.mark.parametrize(("before", "after"), [*EXAMPLES.values(), *MORE])
+def test_examples(before, after):
+    assert simplify(build(before))[0] == build(after)
+
+
+def test_the_used_rules_are_named_once_each():
+    _, used = simplify(build("diag(u)*x + diag(v)*x + s*sum(p)*x"))
+    assert [r.name for r in used if r not in COLLECTING] == [
+        "diagonal matrix times vector",
+        "probabilities sum to one",
+    ]
+
+
+def test_collecting_uses_no_fact_of_the_identities():
+    for source in ("diag(u)*x", "s*sum(p)", "sum(softmax(x))"):
+        assert collect(build(source)) == build(source)
+
+
+@pytest.mark.parametrize(
+    ("scalar", "expected"),
+    [
+        ("s*(1 - s) + s^2", "s"),
+        ("-(y'*y)/(1 - s)", "-(y'*y)/(1 - s)"),
+        ("1/s - 1/(s + 1)", "1/(s*(s + 1))"),
+    ],
+)
+def test_scalars_take_their_shortest_usual_form(scalar, expected):
+    e = build(scalar)
+    assert (tidy(e) or e) == build(expected)
+
+
+def test_no_sum_below_a_fraction_starts_with_a_negative_number():
+    a, b = symbols("a b", real=True)
+    assert usual_signs((b - a) / (a * (a - 1))).args == ((a - b) / (a * (1 - a))).args
+
+
+def test_numbers_are_free_and_leaves_are_not():
+    assert size(S(3)) == 0 and size(x) == 1 and size(Scale(2, Product(A, x))) == 2
+    assert size(build("tanh(A*x)")) > size(build("A*x"))
+
+
+def test_a_shorter_form_that_is_not_shorter_is_not_taken():
+    assert simplify(build("A*x + B*y"))[0] == build("A*x + B*y")
+    assert simplify(build("(A + B)*x"))[0] == build("(A + B)*x")
+
+
+# ------------------------------------------------------------------------------------ guarantees
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_value_and_shape_are_kept_and_a_second_run_changes_nothing(data, random_texts, relative_error):
+    sizes, numbers = {"m": 4, "n": 3}, {m: Integer(4), n: Integer(3)}
+    shape = data.draw(st.sampled_from(random_texts.shapes))
+    terms = data.draw(st.integers(1, 3))
+    source = " + ".join(random_texts.draw(data, shape, 2) for _ in range(terms))
+    values = random_texts.point(data.draw(st.integers(0, 5)), sizes)
+    if random_texts.value(source, values, sizes) is None:
+        return
+    reading, _ = read(source, random_texts.variables)
+    before = reading.expression
+    named = {reading.variables[k]: v for k, v in values.items() if k in reading.variables}
+    after, _ = simplify(before)
+    assert shape_of(after) == shape_of(before)
+    assert simplify(after)[0] == after
+    try:
+        expected, got = autograd.value(before, named, numbers), autograd.value(after, named, numbers)
+    except DomainError:
+        return
+    if expected.isfinite().all() and expected.abs().max() < 1e6:
+        assert relative_error(got, expected) < 1e-6, (text.write(before), text.write(after))
+
+
+COEFFICIENTS = [S.One, S(2), S.NegativeOne, Rational(1, 2), s, s * t, 1 / t, Inner(Transpose(x), y)]
+MATRICES = [A, B, C, Transpose(A), P, Inverse(A), Product(A, B), Product(B, Transpose(A))]
+
+
+@st.composite
+def terms(draw):
+    factors = [draw(st.sampled_from(MATRICES)), draw(st.sampled_from([x, y]))]
+    return Scale(draw(st.sampled_from(COEFFICIENTS)), Product(*factors))
+
+
+def forms_of_all_orders(terms):
+    return {simplify(Sum(*order))[0] for order in itertools.permutations(terms)}
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(terms(), min_size=2, max_size=4))
+def test_the_order_of_the_terms_does_not_matter(terms):
+    assert len(forms_of_all_orders(terms)) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "s*A*B*y + P*x + A'*x + y",
+        "s*P*B'*y + x + s*A*x + s*t*B'*y",
+        "(x'*A*x)*B'*A' + (x'*A*x)*A' + C*B'/t - P*B'",
+        "A*x + A*y + B*x",
+    ],
+)
+def test_ties_are_broken_the_same_way_in_every_order(source):
+    terms = read(source, {**SHAPES, "P": {"kind": "matrix", "shape": ["n", "n"], "props": ["symmetric"]}})[0]
+    assert len(forms_of_all_orders(terms.expression.args)) == 1
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        (Scale(sqrt(t), Product(B, x)), Scale(1 / t, Product(P, y)), Scale(s * t, Product(Inverse(A), x))),
+        (Scale(sqrt(t), Product(A, y)), Scale(s * t, Product(B, y)), Scale(sqrt(t), Product(C, x))),
+    ],
+    ids=lambda terms: text.write(Sum(*terms)),
+)
+def test_roots_among_the_coefficients_come_to_an_end(terms):
+    form, _ = simplify(Sum(*terms))
+    assert simplify(form)[0] == form
+
+
+def test_hadamard_factors_may_stand_in_any_order():
+    factors = [Product(A, x), y, x]
+    assert {simplify(Hadamard(*order))[0] for order in itertools.permutations(factors)} == {Hadamard(*factors)}
+
+
+def test_the_form_does_not_depend_on_the_hash_seed():
+    """Sets of nodes have no order that two processes share."""
+    program = (
+        "import derivations as dv\n"
+        "for f in ('s*(tr(A*B*C) + tr(C*A*B))', \"s*(tr(A*B) + tr(B'*A'))\", \"s*(x'*A*y + y'*A'*x)\"):\n"
+        "    print(dv.derive(f, 's', variables={'s': '', **dict.fromkeys('ABC', 'n,n')}).to_text())"
+    )
+    root = Path(__file__).parents[2]
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": str(seed), "PYTHONPATH": str(root)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(4)
+    }
+    assert len(answers) == 1, answers

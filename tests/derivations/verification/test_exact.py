@@ -1,0 +1,153 @@
+"""The exact witness: where it checks, how sure it is, and that it raises no false alarm."""
+
+from dataclasses import replace
+
+import pytest
+from sympy import Symbol
+
+from derivations import derive
+from derivations.differentiation import differentiate
+from derivations.expressions import Variable, multiply
+from derivations.scalars import Loss
+from derivations.verification import exact
+from derivations.verification.arithmetic import PRIME
+
+n = Symbol("n", integer=True, positive=True)
+SHAPES = {
+    **dict.fromkeys(["x", "y"], "n"),
+    "z": "m",
+    "A": "m,n",
+    "B": "n,n",
+    "X": {"kind": "matrix", "shape": ["n", "n"], "props": ["positive_definite"]},
+    "C": {"kind": "matrix", "shape": ["m", "n"], "props": ["positive"]},
+    "p": {"kind": "vector", "shape": ["n"], "props": ["prob"]},
+    "s": "",
+    "t": "",
+    "k": {"kind": "scalar", "shape": [], "props": ["integer"]},
+}
+
+
+def check(expression, wrt, seed=0, **arguments):
+    return exact.check(derive(expression, wrt, variables=SHAPES, **arguments), seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("expression", "field"),
+    [
+        ("x'*B*x", "prime field"),
+        ("tr(inv(X)*B)*(x'*y)", "prime field"),
+        ("norm2(x)^2", "prime field"),
+        ("x'*B^k*x", "prime field"),
+        ("sum(x.^3)", "prime field"),
+        ("sum(relu(x))", "rational numbers"),
+        ("norm1(x)", "rational numbers"),
+        ("norm2(x)", "50 digits"),
+        ("sum(exp(x))", "50 digits"),
+        ("pi*(x'*x)", "50 digits"),
+        ("sqrt(x'*x)", "50 digits"),
+    ],
+)
+def test_the_first_field_that_can_evaluate_it_checks(expression, field):
+    found = check(expression, "x")
+    assert found.passed and found.name == f"exact ({field})" and found.points >= 2
+    assert (found.error_bound is not None) == (field == "prime field")
+    assert found.worst_error == 0 if field != "50 digits" else found.worst_error < 1e-35
+
+
+@pytest.mark.parametrize("expression", ["x'*B*x", "(x'*B*x)^5", "x'*inv(X)*x", "1/(x'*x)", "x'*B^k*x"])
+def test_the_probability_of_an_error_is_tiny_and_positive(expression):
+    found = check(expression, "x")
+    assert 0 < found.error_bound < 1e-28
+    single = exact.check(derive(expression, "x", variables=SHAPES), points=1)
+    assert single.error_bound > found.error_bound and single.error_bound > 1 / PRIME
+
+
+SEEDS = range(6)
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrt"),
+    [
+        ("x'*B*y", ("x", "y")),
+        ("x'*B*y", ("y", "x")),
+        ("z'*A*x", ("z", "x")),
+        ("s*t^2", ("s", "t")),
+        ("s*(x'*x)", ("s", "x")),
+        ("s*(x'*x)", ("x", "s")),
+        ("exp(x'*y)", ("x", "y")),
+        ("norm2(x)*norm2(y)", ("x", "y")),
+    ],
+)
+def test_mixed_second_derivatives(expression, wrt):
+    d = derive(expression, wrt, variables=SHAPES)
+    found = exact.check(d)
+    assert found.passed, str(found)
+    assert exact.check(replace(d, result=multiply(2, d.result))).passed is False
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("expression", "wrt"),
+    [
+        ("logdet(C'*C)", "C"),
+        ("logdet(A'*C)", "C"),
+        ("tr(inv(A'*A)*B)", "A"),
+        ("x'*inv(C'*C)*y", "C"),
+    ],
+)
+def test_a_matrix_that_is_singular_in_some_sizes_only(expression, wrt, seed):
+    """C'C is singular where C has more columns than rows: another point is drawn then."""
+    found = check(expression, wrt, seed)
+    assert found.passed, str(found)
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrt"),
+    [
+        ("sum(softmax(x))", "x"),
+        ("tr(diag(softmax(x)))", "x"),
+        ("logsumexp(logsoftmax(x))", "x"),
+        ("(x ./ exp(x))'*(exp(x) ./ x)", "x"),
+        ("sin(s)^2 + cos(s)^2", "s"),
+        ("log(exp(s)*exp(-s))", "s"),
+    ],
+)
+def test_a_derivative_that_is_zero_in_another_form(expression, wrt):
+    """Both sides are zero up to rounding: a relative error against themselves says nothing."""
+    found = check(expression, wrt)
+    assert found.passed, str(found)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("expression", "wrt"),
+    [
+        ("x'*B*x", "x"),
+        ("logdet(X)", "X"),
+        ("norm2(A*x - z)", "x"),
+        ("sum(tanh(A*x))", "A"),
+        ("log(sum(p))", "p"),
+        ("softmax(A*x)", "x"),
+        ("sum(relu(A*x - z))", "x"),
+        ("tr(inv(X)*B)", "X"),
+    ],
+)
+def test_no_false_alarm_whatever_the_seed(expression, wrt, seed):
+    found = check(expression, wrt, seed)
+    assert found.passed, str(found)
+
+
+def test_a_loss_may_be_any_function():
+    w = Variable("w", n, 1)
+    t = Symbol("t", real=True)
+    d = differentiate(Loss("L", w) + t * Loss("R", w), (w, t), (w,))
+    assert exact.check(d).passed
+    assert exact.check(replace(d, result=multiply(2, d.result))).passed is False
+
+
+def test_the_witness_names_the_first_false_line():
+    d = derive("x'*B*x", "x", variables=SHAPES)
+    first, second, third, *rest = d.steps
+    wrong = 2 * second.after
+    steps = (first, replace(second, after=wrong), replace(third, before=wrong), *rest)
+    assert exact.check(replace(d, steps=steps)).note == f"step 2 ({second.rule.name})"
