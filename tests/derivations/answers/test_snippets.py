@@ -17,7 +17,6 @@ FILES = (
     "four_runs.py",
 )
 
-torch.set_num_threads(2)
 plt = pytest.importorskip("matplotlib.pyplot", reason="matplotlib draws the curves")
 
 

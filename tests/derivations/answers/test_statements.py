@@ -12,8 +12,6 @@ from derivations.answers.parts import Table
 from derivations.topics.model_selection import expected_best_score
 from derivations.topics.networks import lenet, propagate
 
-torch.set_num_threads(2)
-
 
 def conv_net(kernel=5, dilation=1, fc1=400, flatten=lambda x: torch.flatten(x, 1), pool=None):
     """The network of 2.2 with the changes of question 4."""

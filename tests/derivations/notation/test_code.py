@@ -226,7 +226,7 @@ def test_functions_of_a_size(expression, library, text_value):
     x = torch.tensor([[0.3], [-0.7], [1.1]], dtype=torch.float64)
     expected = torch.autograd.functional.jacobian(lambda v: text_value(expression, {"x": v}, {"n": 3}), x)[0, 0, :, 0]
     argument = x[:, 0] if library == "torch" else x[:, 0].numpy()
-    np.testing.assert_allclose(np.array(d.to_function(library)(x=argument)), expected.numpy(), rtol=1e-9)
+    np.testing.assert_allclose(np.asarray(d.to_function(library)(x=argument)), expected.numpy(), rtol=1e-9)
 
 
 # ------------------------------------------------------------------------------------------ source
@@ -263,7 +263,7 @@ def test_no_name_of_a_variable_is_lost_among_names_of_the_code(variable, library
     x = np.array([0.4, 0.9, 0.2])
     x = torch.tensor(x) if library == "torch" else x
     got = d.to_function(library)(**{code.identifier(variable): x})
-    np.testing.assert_allclose(np.array(got), np.array(twin.to_function(library)(x=x)), rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(got), np.asarray(twin.to_function(library)(x=x)), rtol=1e-12)
 
 
 def test_the_source_is_a_function_of_keywords_and_can_be_inspected():
@@ -326,7 +326,7 @@ def test_large_arguments_do_not_overflow(at, library):
     for expression, expected in [("sum(sigmoid(x))", None), ("sum(softplus(x))", at > 0), ("logsumexp(x)", None)]:
         d = derive(expression, "x", variables={"x": "n"})
         x = np.array([at, at - 1])
-        result = np.array(d.to_function(library)(x=torch.tensor(x) if library == "torch" else x))
+        result = np.asarray(d.to_function(library)(x=torch.tensor(x) if library == "torch" else x))
         assert np.isfinite(result).all()
         if expected is not None:
             np.testing.assert_allclose(result, float(expected), atol=1e-15)
