@@ -13,9 +13,9 @@ from sympy import Add, Mul, S, preorder_traversal
 from derivations import rules
 from derivations.abbreviations import abbreviate
 from derivations.derivation import Derivation, Rule, Step
+from derivations.elementwise import Apply
 from derivations.errors import NoRuleError, UnsupportedError
 from derivations.expressions import (
-    Apply,
     EntrySum,
     Identity,
     Inner,

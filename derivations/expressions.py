@@ -12,7 +12,7 @@ any order.
 import itertools
 from functools import lru_cache
 
-from sympy import Add, Basic, Expr, Integer, Mul, Pow, S, Symbol, sympify
+from sympy import Add, Basic, Expr, Mul, S, sympify
 from sympy.core.symbol import Str
 
 from derivations.errors import ShapeError
@@ -43,6 +43,10 @@ class MatrixNode(Plain, Basic):
 
     def __reduce_ex__(self, protocol):
         return type(self), self.args
+
+    def pushed_transpose(self):
+        """The transpose without a Transpose at its root, or None if there is no such form."""
+        return None
 
     @property
     def T(self):
@@ -130,6 +134,9 @@ class Variable(MatrixNode):
     def properties(self):
         return frozenset(str(p) for p in self.args[3:])
 
+    def pushed_transpose(self):
+        return self if is_declared(self, SYMMETRIC) else None
+
 
 SYMMETRIC = frozenset({"symmetric", "positive_definite", "diagonal"})
 # What may be declared of a variable: of a square matrix, of a vector or of rows, of all entries.
@@ -168,6 +175,9 @@ class Identity(MatrixNode):
         size = sympify(size)
         return cls._make((size, size), size)
 
+    def pushed_transpose(self):
+        return self
+
 
 class Zero(MatrixNode):
     __slots__ = ()
@@ -175,6 +185,9 @@ class Zero(MatrixNode):
     def __new__(cls, rows, columns):
         rows, columns = sympify(rows), sympify(columns)
         return cls._make((rows, columns), rows, columns) if (rows, columns) != (1, 1) else S.Zero
+
+    def pushed_transpose(self):
+        return Zero(*reversed(self.args))
 
 
 class Ones(MatrixNode):
@@ -185,6 +198,9 @@ class Ones(MatrixNode):
     def __new__(cls, rows, columns=1):
         rows, columns = sympify(rows), sympify(columns)
         return cls._make((rows, columns), rows, columns) if (rows, columns) != (1, 1) else S.One
+
+    def pushed_transpose(self):
+        return Ones(*reversed(self.args))
 
 
 # ------------------------------------------------------------------------------- linear algebra
@@ -212,6 +228,9 @@ class Scale(MatrixNode):
             return matrix
         return cls._make(matrix.shape, scalar, matrix)
 
+    def pushed_transpose(self):
+        return Scale(self.args[0], Transpose(self.args[1]))
+
 
 class Sum(MatrixNode):
     """A sum of matrices of one shape; like terms are collected."""
@@ -226,7 +245,7 @@ class Sum(MatrixNode):
         coefficients = {}
         for term in terms:
             if shape_of(term) != shape:
-                raise ShapeError(f"cannot add {_named(terms[0])} and {_named(term)}")
+                raise ShapeError(f"cannot add {named(terms[0])} and {named(term)}")
             for scalar, core in _flat_terms(term):
                 coefficients[core] = coefficients.get(core, S.Zero) + scalar
         collected = [Scale(c, core) for core, c in coefficients.items() if c != 0]
@@ -236,6 +255,9 @@ class Sum(MatrixNode):
 
     def _hashable_content(self):
         return (frozenset(self.args),)
+
+    def pushed_transpose(self):
+        return transpose_terms(self)
 
 
 def _flat_terms(term):
@@ -250,7 +272,7 @@ def _flat_terms(term):
         yield scalar, core
 
 
-def _named(expression):
+def named(expression):
     rows, columns = shape_of(expression)
     return f"{expression} ({rows}, {columns})"
 
@@ -289,6 +311,9 @@ class Product(MatrixNode):
             return scalar * (Inner(*chain) if len(chain) > 1 else chain[0])
         return Scale(scalar, chain[0] if len(chain) == 1 else cls._make((rows, columns), *chain))
 
+    def pushed_transpose(self):
+        return Product(*(Transpose(f) for f in reversed(self.args)))
+
 
 def _flatten_product(factors):
     scalar, chain = S.One, []
@@ -302,7 +327,7 @@ def _flatten_product(factors):
             if chain and chain[-1].shape[1] != f.shape[0]:
                 left, right = chain[-1], f
                 message = (
-                    f"cannot multiply {_named(left)} by {_named(right)}: "
+                    f"cannot multiply {named(left)} by {named(right)}: "
                     f"{left.shape[1]} columns meet {right.shape[0]} rows"
                 )
                 if left.shape[0] == right.shape[0]:
@@ -402,34 +427,17 @@ class Transpose(MatrixNode):
     def __new__(cls, matrix):
         if not is_matrix(matrix):
             return matrix
-        pushed = _transposed(matrix)
-        if pushed is not None:
-            return pushed
-        return cls._make(matrix.shape[::-1], matrix)
+        pushed = matrix.pushed_transpose()
+        return cls._make(matrix.shape[::-1], matrix) if pushed is None else pushed
+
+    def pushed_transpose(self):
+        return self.args[0]
 
 
-def _transposed(matrix):
-    """The transpose without a Transpose at the root, or None."""
-    if isinstance(matrix, Transpose):
-        return matrix.args[0]
-    if isinstance(matrix, Variable):
-        return matrix if is_declared(matrix, SYMMETRIC) else None
-    if isinstance(matrix, (Identity, Diag)):
-        return matrix
-    if isinstance(matrix, (Ones, Zero)):
-        return type(matrix)(*reversed(matrix.args))
-    if isinstance(matrix, Scale):
-        return Scale(matrix.args[0], Transpose(matrix.args[1]))
-    if isinstance(matrix, Product):
-        return Product(*(Transpose(f) for f in reversed(matrix.args)))
-    if isinstance(matrix, (Sum, Hadamard)):
-        pushed = type(matrix)(*(Transpose(a) for a in matrix.args))
-        return pushed if pushed == matrix or _transposes(pushed) < _transposes(matrix) else None
-    if isinstance(matrix, (Power, Inverse, Apply)):
-        child = matrix.args[0] if not isinstance(matrix, Apply) else matrix.args[1]
-        symmetric = Transpose(child) == child and (not isinstance(matrix, Apply) or len(matrix.args) == 2)
-        return matrix if symmetric else None
-    return None
+def transpose_terms(node):
+    """A sum, or a Hadamard product, of transposes, where that is the same or shows fewer of them."""
+    pushed = node.func(*(Transpose(a) for a in node.args))
+    return pushed if pushed == node or _transposes(pushed) < _transposes(node) else None
 
 
 def _transposes(expression):
@@ -442,7 +450,7 @@ class Inverse(MatrixNode):
     __slots__ = ()
 
     def __new__(cls, matrix):
-        _need_square(matrix, "invert")
+        need_square(matrix, "invert")
         if isinstance(matrix, (Inverse, Identity)):
             return matrix.args[0] if isinstance(matrix, Inverse) else matrix
         if isinstance(matrix, Scale):
@@ -451,6 +459,9 @@ class Inverse(MatrixNode):
             return Transpose(Inverse(matrix.args[0]))
         return cls._make(matrix.shape, matrix)
 
+    def pushed_transpose(self):
+        return self if Transpose(self.args[0]) == self.args[0] else None
+
 
 class Power(MatrixNode):
     """A matrix to a scalar power; negative integer powers are powers of the inverse."""
@@ -458,7 +469,7 @@ class Power(MatrixNode):
     __slots__ = ()
 
     def __new__(cls, matrix, exponent):
-        _need_square(matrix, "raise to a power")
+        need_square(matrix, "raise to a power")
         exponent = sympify(exponent)
         if isinstance(matrix, Identity) or exponent == 0:
             return Identity(matrix.shape[0])
@@ -474,181 +485,13 @@ class Power(MatrixNode):
             return Power(Inverse(matrix), -exponent)
         return cls._make(matrix.shape, matrix, exponent)
 
+    def pushed_transpose(self):
+        return self if Transpose(self.args[0]) == self.args[0] else None
 
-def _need_square(matrix, verb):
+
+def need_square(matrix, verb):
     if shape_of(matrix)[0] != shape_of(matrix)[1]:
-        raise ShapeError(f"cannot {verb} {_named(matrix)}: it is not square")
-
-
-# --------------------------------------------------------------------------------- elementwise
-
-# The places of the arguments in an elementwise function; no variable can have these names.
-SLOTS = (Symbol("·u", real=True), Symbol("·v", real=True))
-
-
-class Apply(MatrixNode):
-    """A scalar function applied to every entry: `Apply(tanh(SLOTS[0]), X)`.
-
-    One node for every function: its derivative, LaTeX and code come from the SymPy expression.
-    Compound functions are taken apart, so that each node holds a single elementary one.
-    """
-
-    __slots__ = ()
-
-    def __new__(cls, function, *matrices):
-        function = sympify(function)
-        slots = SLOTS[: len(matrices)]
-        shape = next(m.shape for m in matrices if is_matrix(m))
-        used = [s for s in slots if has_slot(function, s)]
-        if not used:
-            return Scale(function, Ones(*shape))
-        if function in slots:
-            return matrices[slots.index(function)]
-        if isinstance(function, Add):
-            return Sum(*(cls(term, *matrices) for term in function.args))
-        if isinstance(function, Mul):
-            inside = [f for f in function.args if any(has_slot(f, s) for s in used)]
-            outside = Mul(*(f for f in function.args if f not in inside))
-            return Scale(outside, Hadamard(*(cls(f, *matrices) for f in inside)))
-        inner = [a for a in function.args if any(has_slot(a, s) for s in used)]
-        fixed = [a for a in function.args if a not in inner]
-        if len(inner) == 1 and any(a.has(*SLOTS) for a in fixed):
-            # A parameter with an elementwise function inside would mistake its slots for ours.
-            (parameter,) = fixed
-            placed = function.func(*(SLOTS[0] if a in inner else SLOTS[1] for a in function.args))
-            return cls(placed, cls(inner[0], *matrices), Scale(parameter, Ones(*shape)))
-        if len(inner) == 1 and inner[0] != SLOTS[0]:
-            return cls(function.func(*(SLOTS[0] if a in inner else a for a in function.args)), cls(inner[0], *matrices))
-        if len(used) < len(matrices):
-            matrices = [m for s, m in zip(slots, matrices) if s in used]
-            function = function.xreplace(dict(zip(used, SLOTS)))
-        first = matrices[0]
-        if len(matrices) == 1:
-            if isinstance(first, Transpose):
-                return Transpose(cls(function, first.args[0]))
-            if isinstance(function, Pow) and function.base == SLOTS[0]:
-                return _elementwise_power(first, function.exp)
-            if isinstance(split_scale(first)[1], Ones):
-                return Scale(function.xreplace({SLOTS[0]: split_scale(first)[0]}), split_scale(first)[1])
-        return cls._make(shape, function, *matrices)
-
-
-def has_slot(function, slot):
-    """Whether the slot is an argument of the function itself, not of one inside a matrix scalar."""
-    if any(is_matrix(a) for a in function.args):
-        return False
-    return function == slot or any(has_slot(a, slot) for a in function.args)
-
-
-def split_elementwise_power(factor):
-    """A factor of a Hadamard product as (base, exponent)."""
-    if isinstance(factor, Apply) and len(factor.args) == 2 and isinstance(factor.args[0], Pow):
-        function, base = factor.args
-        # An elementary power of one slot is u^p or, with a scalar base, c^u.
-        return (base, function.exp) if function.base == SLOTS[0] else (factor, S.One)
-    if isinstance(factor, Transpose):
-        base, exponent = split_elementwise_power(factor.args[0])
-        return Transpose(base), exponent
-    return factor, S.One
-
-
-def _elementwise_power(base, exponent):
-    """Every entry to a scalar power, multiples and powers of powers worked out where that is right."""
-    if exponent == 1:
-        return base
-    scalar, core = split_scale(base)
-    if scalar != 1 and not (exponent.is_integer or scalar.is_positive):
-        scalar, core = S.One, base
-    return Scale(scalar**exponent, _power_of_core(core, exponent))
-
-
-def _power_of_core(core, exponent):
-    inner, power = split_elementwise_power(core)
-    if power != 1 and (exponent.is_integer or (power.is_integer and power.is_odd)):
-        return _elementwise_power(inner, power * exponent)
-    if isinstance(core, Ones) or (isinstance(core, Zero) and exponent.is_positive):
-        return core
-    if isinstance(core, Hadamard) and exponent.is_integer:
-        return Hadamard(*(_elementwise_power(f, exponent) for f in core.args))
-    if isinstance(core, Transpose):
-        return Transpose(_elementwise_power(core.args[0], exponent))
-    return Apply._make(core.shape, SLOTS[0] ** exponent, core)
-
-
-class Hadamard(MatrixNode):
-    """The elementwise product of matrices of one shape; powers of one base join."""
-
-    __slots__ = ()
-
-    def __new__(cls, *factors):
-        scalar, powers, shape = S.One, {}, None
-        for factor in factors:
-            coefficient, core = split_scale(factor) if is_matrix(factor) else (factor, None)
-            scalar *= coefficient
-            for f in core.args if isinstance(core, Hadamard) else (core,) if core is not None else ():
-                shape = shape or f.shape
-                if f.shape != shape:
-                    first = next(g for g in factors if is_matrix(g))
-                    raise ShapeError(f"cannot multiply {_named(first)} elementwise by {_named(f)}")
-                if isinstance(f, Zero):
-                    return Zero(*shape)
-                base, exponent = split_elementwise_power(f)
-                powers[base] = powers.get(base, S.Zero) + exponent
-        if shape is None:
-            return scalar
-        kept = [_elementwise_power(b, e) for b, e in powers.items() if e != 0 and not isinstance(b, Ones)]
-        if not kept:
-            return Scale(scalar, Ones(*shape))
-        return Scale(scalar, kept[0] if len(kept) == 1 else cls._make(shape, *kept))
-
-    def _hashable_content(self):
-        return (frozenset(self.args),)
-
-
-class Diag(MatrixNode):
-    """The diagonal matrix of a vector."""
-
-    __slots__ = ()
-
-    def __new__(cls, vector):
-        scalar, core = split_scale(vector)
-        size = core.shape[0]
-        if core.shape[1] != 1:
-            raise ShapeError(f"cannot make a diagonal matrix of {_named(vector)}: it is not a column")
-        if isinstance(core, Ones):
-            return Scale(scalar, Identity(size))
-        if isinstance(core, Zero):
-            return Zero(size, size)
-        return Scale(scalar, cls._make((size, size), core))
-
-
-class DiagonalOf(MatrixNode):
-    """The diagonal of a square matrix, as a vector."""
-
-    __slots__ = ()
-
-    def __new__(cls, matrix):
-        _need_square(matrix, "take the diagonal of")
-        scalar, core = split_scale(matrix)
-        if isinstance(core, Transpose):
-            core = core.args[0]
-        size = core.shape[0]
-        if isinstance(core, Diag):
-            return Scale(scalar, core.args[0])
-        if isinstance(core, Identity):
-            return Scale(scalar, Ones(size))
-        if isinstance(core, Zero):
-            return Zero(size, 1)
-        return Scale(scalar, cls._make((size, Integer(1)), core))
-
-
-class Softmax(MatrixNode):
-    """exp(z) divided by the sum of its entries, over all entries."""
-
-    __slots__ = ()
-
-    def __new__(cls, matrix):
-        return cls._make(matrix.shape, matrix)
+        raise ShapeError(f"cannot {verb} {named(matrix)}: it is not square")
 
 
 class MatrixDifferential(MatrixNode):

@@ -8,25 +8,8 @@ from dataclasses import replace
 from sympy import Add, Derivative, Dummy, Expr, Mul, Pow, Symbol, log
 
 from derivations.derivation import Rule
-from derivations.expressions import (
-    SLOTS,
-    Apply,
-    Diag,
-    DiagonalOf,
-    EntrySum,
-    Hadamard,
-    Inner,
-    Inverse,
-    LossGradient,
-    Ones,
-    Power,
-    Product,
-    Scale,
-    Softmax,
-    Sum,
-    Transpose,
-    has_slot,
-)
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, has_slot
+from derivations.expressions import EntrySum, Inner, Inverse, LossGradient, Ones, Power, Product, Scale, Sum, Transpose
 from derivations.functions import slope
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, MatrixScalar, Norm, Trace
 

@@ -26,15 +26,13 @@ from sympy import (
 )
 
 from derivations.derivation import Rule
+from derivations.elementwise import Diag, Hadamard, Softmax
 from derivations.expressions import (
-    Diag,
     EntrySum,
-    Hadamard,
     Identity,
     Inner,
     Product,
     Scale,
-    Softmax,
     Sum,
     Transpose,
     Variable,

@@ -17,6 +17,7 @@ LAYERS = (
     "derivations.errors",
     "derivations.functions",
     "derivations.expressions",
+    "derivations.elementwise",
     "derivations.scalars",
     "derivations.abbreviations",
     "derivations.notation",

@@ -13,14 +13,10 @@ from itertools import count
 from sympy import Add, And, Contains, Mul, Pow, S, Symbol, factorial, log
 from sympy.core.relational import Relational
 
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax
 from derivations.errors import UnsupportedError
 from derivations.expressions import (
-    SLOTS,
-    Apply,
-    Diag,
-    DiagonalOf,
     EntrySum,
-    Hadamard,
     Identity,
     Inner,
     Inverse,
@@ -29,7 +25,6 @@ from derivations.expressions import (
     Power,
     Product,
     Scale,
-    Softmax,
     Sum,
     Transpose,
     Variable,

@@ -6,21 +6,16 @@ from itertools import combinations
 import sympy
 from sympy import Dummy, Integer, Rational, S, Symbol, sympify
 
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax
 from derivations.errors import ParseError, ShapeError, UnsupportedError
 from derivations.expressions import (
     PROPERTIES,
-    SLOTS,
-    Apply,
-    Diag,
-    DiagonalOf,
     EntrySum,
-    Hadamard,
     Identity,
     Inverse,
     Ones,
     Power,
     Product,
-    Softmax,
     Transpose,
     Variable,
     Zero,

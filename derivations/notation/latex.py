@@ -4,14 +4,10 @@ import sympy
 from sympy import Add, And, Contains, Mul, Pow, S, Symbol
 from sympy.core.relational import Relational
 
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, split_elementwise_power
 from derivations.errors import UnsupportedError
 from derivations.expressions import (
-    SLOTS,
-    Apply,
-    Diag,
-    DiagonalOf,
     EntrySum,
-    Hadamard,
     Identity,
     Inner,
     Inverse,
@@ -22,13 +18,11 @@ from derivations.expressions import (
     Power,
     Product,
     Scale,
-    Softmax,
     Sum,
     Transpose,
     Variable,
     Zero,
     is_vector,
-    split_elementwise_power,
     split_power,
 )
 from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, step

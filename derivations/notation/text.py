@@ -4,14 +4,10 @@ import re
 
 from sympy import Add, Mul, Pow, S, Symbol
 
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, split_elementwise_power
 from derivations.errors import ParseError, ShapeError, UnsupportedError
 from derivations.expressions import (
-    SLOTS,
-    Apply,
-    Diag,
-    DiagonalOf,
     EntrySum,
-    Hadamard,
     Identity,
     Inner,
     Inverse,
@@ -21,13 +17,11 @@ from derivations.expressions import (
     Power,
     Product,
     Scale,
-    Softmax,
     Sum,
     Transpose,
     Variable,
     Zero,
     is_matrix,
-    split_elementwise_power,
 )
 from derivations.notation.inference import ELEMENTWISE
 from derivations.notation.syntax import Node

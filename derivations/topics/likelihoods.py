@@ -8,8 +8,9 @@ from sympy import Abs, Add, Integer, exp, expand, log
 
 from derivations.api import derive, read
 from derivations.derivation import Rule
+from derivations.elementwise import Hadamard
 from derivations.errors import DerivationError
-from derivations.expressions import EntrySum, Hadamard, Product, Sum, Transpose, split_scale
+from derivations.expressions import EntrySum, Product, Sum, Transpose, split_scale
 from derivations.functions import relu, sigmoid, softplus
 from derivations.rewriting import equalities, rewrite
 from derivations.topics import logarithms

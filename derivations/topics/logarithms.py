@@ -3,7 +3,8 @@
 from sympy import Add, I, Mul, Pow, expand_log, log
 
 from derivations.derivation import Rule
-from derivations.expressions import SLOTS, Apply, Hadamard, Ones, Scale, Sum, split_elementwise_power, split_scale
+from derivations.elementwise import SLOTS, Apply, Hadamard, split_elementwise_power
+from derivations.expressions import Ones, Scale, Sum, split_scale
 from derivations.rewriting import rewrite
 
 LAWS = "Laws of logarithms, for positive arguments"

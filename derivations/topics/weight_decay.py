@@ -9,7 +9,8 @@ from sympy import Abs, Symbol, sqrt, sympify
 
 from derivations.derivation import Rule
 from derivations.differentiation import differentiate
-from derivations.expressions import SLOTS, Apply, Hadamard, LossGradient, Ones, Scale, Sum, Variable, Zero, split_scale
+from derivations.elementwise import SLOTS, Apply, Hadamard
+from derivations.expressions import LossGradient, Ones, Scale, Sum, Variable, Zero, split_scale
 from derivations.rewriting import equalities
 from derivations.scalars import Loss
 

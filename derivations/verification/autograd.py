@@ -12,14 +12,10 @@ import torch
 from sympy import Add, And, Contains, Mul, Pow, Symbol
 from sympy.core.relational import Relational
 
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax
 from derivations.errors import DerivationError, DomainError, UnsupportedError
 from derivations.expressions import (
-    SLOTS,
-    Apply,
-    Diag,
-    DiagonalOf,
     EntrySum,
-    Hadamard,
     Identity,
     Inner,
     Inverse,
@@ -28,7 +24,6 @@ from derivations.expressions import (
     Power,
     Product,
     Scale,
-    Softmax,
     Sum,
     Transpose,
     Variable,

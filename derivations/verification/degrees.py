@@ -4,9 +4,8 @@ from functools import lru_cache
 
 from sympy import Add, Integer, Mul, Pow
 
+from derivations.elementwise import Apply, Hadamard
 from derivations.expressions import (
-    Apply,
-    Hadamard,
     Inner,
     Inverse,
     LossGradient,

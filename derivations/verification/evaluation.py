@@ -6,14 +6,10 @@ import sympy
 from sympy import Add, And, Contains, Expr, Mul, Pow, Symbol
 from sympy.core.relational import Relational
 
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax
 from derivations.errors import DomainError, UnsupportedError
 from derivations.expressions import (
-    SLOTS,
-    Apply,
-    Diag,
-    DiagonalOf,
     EntrySum,
-    Hadamard,
     Identity,
     Inner,
     Inverse,
@@ -23,7 +19,6 @@ from derivations.expressions import (
     Power,
     Product,
     Scale,
-    Softmax,
     Sum,
     Transpose,
     Variable,

@@ -8,14 +8,10 @@ from hypothesis import strategies as st
 from sympy import Integer, Rational, S, Symbol, exp, log, sin
 
 from derivations.api import read
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, split_elementwise_power
 from derivations.errors import DomainError, ShapeError
 from derivations.expressions import (
-    SLOTS,
-    Apply,
-    Diag,
-    DiagonalOf,
     EntrySum,
-    Hadamard,
     Identity,
     Inner,
     Inverse,
@@ -25,7 +21,6 @@ from derivations.expressions import (
     Power,
     Product,
     Scale,
-    Softmax,
     Sum,
     Transpose,
     Variable,
@@ -36,7 +31,6 @@ from derivations.expressions import (
     is_vector,
     multiply,
     shape_of,
-    split_elementwise_power,
     split_power,
 )
 from derivations.verification import autograd

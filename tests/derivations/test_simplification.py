@@ -11,18 +11,9 @@ from hypothesis import strategies as st
 from sympy import Integer, Rational, S, Symbol, count_ops, sqrt, symbols
 
 from derivations.api import read
+from derivations.elementwise import Hadamard
 from derivations.errors import DomainError
-from derivations.expressions import (
-    Hadamard,
-    Inner,
-    Inverse,
-    Product,
-    Scale,
-    Sum,
-    Transpose,
-    Variable,
-    shape_of,
-)
+from derivations.expressions import Inner, Inverse, Product, Scale, Sum, Transpose, Variable, shape_of
 from derivations.notation import text
 from derivations.rewriting import rewrite
 from derivations.simplification import COLLECTING, IDENTITIES, collect, simplify, size, tidy, usual_signs

@@ -17,11 +17,10 @@ from sympy import Integer, Symbol, exp, log, sin, sqrt, zeta
 
 from derivations import derive
 from derivations.api import read
+from derivations.elementwise import Apply, Hadamard
 from derivations.errors import DomainError, NoRuleError, UnsupportedError
 from derivations.expressions import (
-    Apply,
     EntrySum,
-    Hadamard,
     Inner,
     Inverse,
     LossGradient,

@@ -12,16 +12,7 @@ from sympy import And, Contains, Eq, FiniteSet, Integer, Rational, Symbol, exp, 
 
 from derivations.api import read
 from derivations.errors import DomainError, UnsupportedError
-from derivations.expressions import (
-    Inverse,
-    LossGradient,
-    MatrixDifferential,
-    Ones,
-    Power,
-    Product,
-    Transpose,
-    Variable,
-)
+from derivations.expressions import Inverse, LossGradient, MatrixDifferential, Ones, Power, Product, Transpose, Variable
 from derivations.scalars import Det, Loss, ScalarDifferential, Trace
 from derivations.verification import autograd
 from derivations.verification.arithmetic import PRIME, Decimals, Dual, PrimeField, Rationals, Residue
