@@ -9,7 +9,7 @@ from derivations.derivation import Rule
 from derivations.differentiation import differentiate
 from derivations.errors import DerivationError, ShapeError, UnsupportedError
 from derivations.expressions import SYMMETRIC, Variable, is_matrix, settled
-from derivations.notation import inference, syntax, text
+from derivations.notation import inference, shapes, syntax, text
 from derivations.rewriting import chain
 from derivations.simplification import simplify
 
@@ -27,11 +27,11 @@ def read(expression, variables=None, definitions=None):
         source, *properties[name] = (defined,) if isinstance(defined, str) else defined
         trees[name] = syntax.expand(text.parse(source), trees)
     reading = inference.infer(expression, syntax.expand(text.parse(expression), trees), variables)
-    declared = {n: inference.known(v) for n, v in reading.variables.items()}
+    declared = {n: shapes.known(v) for n, v in reading.variables.items()}
     pairs = []
     for name, tree in trees.items():
         meant = inference.infer(name, tree, declared).expression
-        pairs.append((inference.symbol_for(name, meant, properties[name]), abbreviate(meant, pairs)))
+        pairs.append((shapes.symbol_for(name, meant, properties[name]), abbreviate(meant, pairs)))
     return reading, tuple(pairs)
 
 
@@ -99,7 +99,7 @@ def _freed(variables, pair):
     """The declarations, with the entries of the variables of differentiation independent."""
     freed = dict(variables or {})
     for name in {v if isinstance(v, str) else getattr(v, "name", None) for v in pair} & set(freed):
-        declared = inference.declaration(name, freed[name])
+        declared = shapes.declaration(name, freed[name])
         if TIED & set(declared.properties):
             freed[name] = replace(declared, properties=(*declared.properties, "independent"))
     return freed

@@ -286,32 +286,37 @@ def jacobian(expression, variable, definitions, *transposes):
     return steps + last, result
 
 
-def _constant(expression, shape):
+def _constant(expression, variable, *transposes):
+    """The derivative of what does not depend on the variable: a zero of the right shape."""
+    nothing = _zero_like(expression)
+    if not is_matrix(variable):
+        return chain(differential_of(expression), (rules.CONSTANT, nothing)), nothing
+    read_off, shape = rules.GRADIENT, variable.shape
+    if is_matrix(expression):
+        read_off, shape = rules.JACOBIAN, (expression.shape[0], variable.shape[0])
     zero = Zero(*shape)
-    return (Step(rules.CONSTANT, differential_of(expression), _zero_like(expression)),), zero
+    links = [(rules.CONSTANT, nothing), (read_off, zero)]
+    for rule in transposes:
+        zero = Transpose(zero)
+        links.append((rule, zero))
+    return chain(differential_of(expression), *links), zero
 
 
 def _first_order(expression, variable, layout, definitions):
     """(steps, result, name of the layout)."""
     rows, columns = shape_of(expression)
-    numerator = layout == "numerator"
+    constant = not depends(expression, variable)
     if not is_matrix(variable):
-        if not depends(expression, variable):
-            return *_constant(expression, (rows, columns)), "gradient" if not is_matrix(
-                expression
-            ) else "shape_of_output"
-        return *by_scalar(expression, variable, definitions), "shape_of_output" if is_matrix(expression) else "gradient"
+        found = _constant(expression, variable) if constant else by_scalar(expression, variable, definitions)
+        return *found, "shape_of_output" if is_matrix(expression) else "gradient"
     if not is_matrix(expression):
-        if not depends(expression, variable):
-            shape = variable.shape[::-1] if numerator else variable.shape
-            return *_constant(expression, shape), "numerator" if numerator else "gradient"
-        found = gradient(expression, variable, definitions, *([rules.NUMERATOR] if numerator else []))
-        return *found, "numerator" if numerator else "gradient"
+        transposes = [rules.NUMERATOR] if layout == "numerator" else []
+        work = (_constant, ()) if constant else (gradient, (definitions,))
+        return *work[0](expression, variable, *work[1], *transposes), "numerator" if transposes else "gradient"
     if is_vector(expression) and is_vector(variable):
-        if not depends(expression, variable):
-            shape = (rows, variable.shape[0]) if numerator else (variable.shape[0], rows)
-            return *_constant(expression, shape), layout
-        return *jacobian(expression, variable, definitions, *([] if numerator else [rules.DENOMINATOR])), layout
+        transposes = [] if layout == "numerator" else [rules.DENOMINATOR]
+        work = (_constant, ()) if constant else (jacobian, (definitions,))
+        return *work[0](expression, variable, *work[1], *transposes), layout
     raise UnsupportedError(
         f"the derivative of a {rows}x{columns} expression by {variable} "
         f"({variable.shape[0]}x{variable.shape[1]}) needs the vec form, which is not carried yet; "

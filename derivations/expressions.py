@@ -12,8 +12,9 @@ any order.
 import itertools
 from functools import lru_cache
 
-from sympy import Add, Basic, Expr, Mul, S, sympify
+from sympy import Add, Basic, Expr, Mul, S, Symbol, sympify
 from sympy.core.symbol import Str
+from sympy.logic.boolalg import Boolean
 
 from derivations.errors import ShapeError
 
@@ -80,6 +81,11 @@ def is_matrix(expression):
 def shape_of(expression):
     """(rows, columns) of any expression; a scalar is (1, 1)."""
     return expression.shape if is_matrix(expression) else (S.One, S.One)
+
+
+def is_proposition(expression):
+    """Whether an expression is true or false; SymPy's symbols, which might be, are numbers here."""
+    return isinstance(expression, Boolean) and not isinstance(expression, Symbol)
 
 
 def is_vector(expression):

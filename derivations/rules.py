@@ -395,4 +395,5 @@ DERIVATIVE = Rule(
 NUMERATOR = Rule(
     None, "numerator layout: transpose", r"(\partial f/\partial x)_{1j} = \partial f/\partial x_j", role="numerator"
 )
-CONSTANT = Rule(None, "constant", r"dC = 0")
+# A derivation may end with it: then it names the derivative that vanishes.
+CONSTANT = Rule(None, "constant", r"dC = 0", role="constant")

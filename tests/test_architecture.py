@@ -23,6 +23,7 @@ LAYERS = (
     "derivations.notation",
     "derivations.notation.names",
     "derivations.notation.syntax",
+    "derivations.notation.shapes",
     "derivations.notation.inference",
     "derivations.notation.text",
     "derivations.notation.latex",

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import sympy
-from sympy import Dummy, Integer, Rational, S, Symbol, sympify
+from sympy import Dummy, Rational, S
 
 from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax
 from derivations.errors import ParseError, ShapeError, UnsupportedError
 from derivations.expressions import (
-    PROPERTIES,
     EntrySum,
     Identity,
     Inverse,
@@ -17,13 +16,13 @@ from derivations.expressions import (
     Power,
     Product,
     Transpose,
-    Variable,
     Zero,
     add,
     is_matrix,
     multiply,
 )
 from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, step
+from derivations.notation.shapes import Declaration, Sizes, declaration, dimension, make_variable
 from derivations.notation.syntax import shape_error
 from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace, mean
 
@@ -96,149 +95,10 @@ LATER = {
 SIZED = {"eye", "ones", "zeros", "vector", "matrix", "rows", "cols", "diag"}
 KNOWN = sorted({*ELEMENTWISE, *MATRIX_FUNCTIONS, *SIZED})
 
-GREEK = set(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "eps",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "lam",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-    ]
+GREEK = frozenset(
+    """alpha beta gamma delta epsilon eps zeta eta theta iota kappa lambda lam mu nu xi rho sigma tau upsilon phi
+    chi psi omega""".split()
 )
-PROPERTIES_OF_SCALARS = {
-    "positive": {"positive": True},
-    "unit_interval": {"positive": True},
-    "integer": {"integer": True},
-}
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """What is known of a name: its kind, its shape as SymPy sizes, and its properties."""
-
-    kind: str
-    shape: tuple
-    properties: tuple = ()
-
-
-def dimension(value):
-    """A size: a positive integer, a name such as n, or a product of these."""
-    if isinstance(value, str):
-        parts = [p.strip() for p in value.split("*")]
-        return sympy.Mul(*(Integer(p) if p.isdigit() else Symbol(p, integer=True, positive=True) for p in parts))
-    return sympify(value)
-
-
-def declaration(name, shape):
-    """Read "m,n", a tuple of names or integers, or the corpus form {"kind": …, "shape": …, "props": …}."""
-    properties = ()
-    kind = None
-    if isinstance(shape, Declaration):
-        return shape
-    if isinstance(shape, dict):
-        unknown = set(shape) - {"kind", "shape", "props"}
-        if unknown:
-            raise ShapeError(f"the declaration of {name} has unknown keys {sorted(unknown)}; use kind, shape and props")
-        properties, kind = tuple(shape.get("props", ())), shape.get("kind")
-        shape = shape.get("shape", ())
-    if isinstance(shape, str):
-        shape = [p for p in shape.split(",") if p.strip()] if shape.strip() not in ("", "scalar") else []
-    if isinstance(shape, int):
-        shape = (shape,)
-    unknown = sorted(set(properties) - PROPERTIES)
-    if unknown:
-        raise ShapeError(f"{name} has the unknown property {unknown[0]!r}; known are {', '.join(sorted(PROPERTIES))}")
-    sizes = tuple(dimension(s) for s in shape)
-    kinds = ("scalar", "vector", "matrix")
-    if len(sizes) > 2 or (kind is not None and kind not in kinds):
-        raise ShapeError(f"cannot read the shape of {name}: expected at most two sizes such as 'm,n', got {shape!r}")
-    kind = kind or kinds[len(sizes)]
-    if kinds.index(kind) != len(sizes) and not (kind == "scalar" and not sizes):
-        raise ShapeError(f"{name} is declared a {kind} with the sizes {shape!r}")
-    if kind == "scalar" or all(s == 1 for s in sizes):
-        return Declaration("scalar", (S.One, S.One), properties)
-    return Declaration(kind, (*sizes, S.One)[:2], properties)
-
-
-def make_variable(name, declared):
-    """The symbol of the tree for a declared name."""
-    if declared.kind != "scalar":
-        return Variable(name, *declared.shape, *declared.properties)
-    assumptions = {"real": True}
-    for p in declared.properties:
-        assumptions.update(PROPERTIES_OF_SCALARS.get(p, {}))
-    return Symbol(name, **assumptions)
-
-
-def known(variable):
-    """The Declaration of a symbol of the tree."""
-    if is_matrix(variable):
-        kind = "vector" if variable.shape[1] == 1 else "matrix"
-        return Declaration(kind, variable.shape, tuple(sorted(variable.properties)))
-    properties = tuple(p for p, a in PROPERTIES_OF_SCALARS.items() if all(getattr(variable, f"is_{k}") for k in a))
-    return Declaration("scalar", (S.One, S.One), properties)
-
-
-def symbol_for(name, expression, properties=()):
-    """A symbol of an expression's shape, to abbreviate it."""
-    if is_matrix(expression):
-        return Variable(name, *expression.shape, *properties)
-    return Symbol(name, real=True, positive=expression.is_positive or None)
-
-
-# ------------------------------------------------------------------------------- unification
-
-
-class Sizes:
-    """Unknown sizes (dummies) and what they are known to equal."""
-
-    def __init__(self, guarded=()):
-        self.known = {}
-        # A size of an undeclared vector or matrix is not guessed to be one.
-        self.guarded = set(guarded)
-
-    def fresh(self):
-        return Dummy("size", integer=True, positive=True)
-
-    def find(self, size):
-        while True:
-            found = size.xreplace(self.known)
-            if found == size:
-                return size
-            size = found
-
-    def unify(self, a, b):
-        """Make two sizes equal, or say that they cannot be."""
-        a, b = self.find(a), self.find(b)
-        if a == b:
-            return True
-        if isinstance(b, Dummy) and not isinstance(a, Dummy):
-            a, b = b, a
-        if not isinstance(a, Dummy) or (b == 1 and a in self.guarded):
-            return False
-        self.known[a] = b
-        if a in self.guarded and isinstance(b, Dummy):
-            self.guarded.add(b)
-        return True
 
 
 @dataclass

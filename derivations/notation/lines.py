@@ -2,10 +2,8 @@
 
 import re
 
-from sympy.logic.boolalg import Boolean
-
 from derivations.abbreviations import abbreviate
-from derivations.expressions import depends, is_matrix, is_vector
+from derivations.expressions import depends, is_matrix, is_proposition, is_vector
 from derivations.notation.latex import BREAK, at, write
 from derivations.notation.names import typeset
 
@@ -62,7 +60,7 @@ def _used(d):
 
 def _rows(d, name):
     """(left side with its sign, right side, name of the rule) of every line."""
-    if isinstance(d.expression, Boolean):
+    if is_proposition(d.expression):
         yield "&", at(d.expression), ""
         for s in d.steps:
             yield r"\iff\quad &", at(s.after), s.rule.name
@@ -80,7 +78,9 @@ def _rows(d, name):
             order += 1
             left = differential_name(d, function, order)
         # A symmetric Jacobian needs no transposing, but it is named by the layout all the same.
-        role = d.layout if s is d.steps[-1] and d.layout == "denominator" else s.rule.role
+        last = s is d.steps[-1]
+        role = d.layout if last and d.layout == "denominator" else s.rule.role
+        role = role if role != "constant" or last else ""
         left = derivative_name(d, function, order, role) if role else left
         yield f"{left} &=", at(s.after), s.rule.name
         left, after = "", s.after

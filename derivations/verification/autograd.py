@@ -62,6 +62,8 @@ WORST_CONDITION = 1e5
 
 def _conditioned(function):
     def guarded(a):
+        if not torch.isfinite(a).all():
+            raise DomainError("the matrix has entries that are not finite")
         if not torch.linalg.cond(a.detach()) < WORST_CONDITION:
             raise DomainError("the matrix is nearly singular")
         return function(a)

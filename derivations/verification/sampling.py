@@ -3,10 +3,9 @@
 import random
 
 import sympy
-from sympy.logic.boolalg import Boolean
 
 from derivations.errors import DerivationError
-from derivations.expressions import Variable, is_matrix
+from derivations.expressions import Variable, is_matrix, is_proposition
 
 # Small, so that elimination is cheap; from 2, so that a row is not a scalar by accident.
 SIZES = (2, 3, 4, 5)
@@ -105,7 +104,7 @@ def _one_hot(sampler, a):
 
 def counted(derivation, point):
     """Values of the whole unknowns of a proposition, which is checked at 0, 1, 2, … in turn."""
-    if not isinstance(derivation.expression, Boolean):
+    if not is_proposition(derivation.expression):
         return {}
     return {v: point for v in derivation.variables if not is_matrix(v) and v.is_integer}
 

@@ -198,6 +198,12 @@ def test_ties_are_broken_the_same_way_in_every_order(source):
     [
         (Scale(sqrt(t), Product(B, x)), Scale(1 / t, Product(P, y)), Scale(s * t, Product(Inverse(A), x))),
         (Scale(sqrt(t), Product(A, y)), Scale(s * t, Product(B, y)), Scale(sqrt(t), Product(C, x))),
+        (
+            Scale(sqrt(t), Product(B, y)),
+            Scale(s * t, Product(A, B, y)),
+            Scale(Inner(Transpose(x), A, x), Product(Inverse(A), x)),
+            Scale(Inner(Transpose(x), y), Product(C, x)),
+        ),
     ],
     ids=lambda terms: text.write(Sum(*terms)),
 )

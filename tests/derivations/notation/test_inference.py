@@ -6,7 +6,8 @@ from sympy import Dummy, Integer, Symbol, log
 from derivations.api import read
 from derivations.errors import DomainError, ParseError, ShapeError, UnsupportedError
 from derivations.expressions import Variable, is_matrix, is_vector, shape_of
-from derivations.notation.inference import ELEMENTWISE, KNOWN, LATER, declaration, dimension, known, make_variable
+from derivations.notation.inference import ELEMENTWISE, KNOWN, LATER
+from derivations.notation.shapes import declaration, dimension, known, make_variable
 from derivations.scalars import LogDet
 from derivations.verification import autograd
 

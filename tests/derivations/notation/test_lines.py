@@ -10,7 +10,7 @@ from sympy import And, Eq, Symbol
 from derivations import derive
 from derivations.derivation import Rule
 from derivations.errors import NoRuleError, UnsupportedError
-from derivations.notation import lines
+from derivations.notation import latex, lines
 from derivations.notation.latex import BREAK
 from derivations.notation.lines import GAP, LINE_WIDTH, SIDE_WIDTH, width
 from derivations.rewriting import equalities
@@ -61,6 +61,24 @@ def test_a_line_a_step_and_one_for_the_function(name):
     assert d.to_latex().count(r"\boxed") == 1 and r"\boxed" in found[-1]
     rules = [columns(line)[2] for line in found]
     assert [r for r in rules if r] == [lines._escape(step.rule.name) for step in d.steps]
+
+
+CONSTANTS = {
+    f"{text} by {wrt}, order {order}": derive(text, wrt, order=order, variables={"x": "n", "y": "n", "s": "", "t": ""})
+    for text, wrt, order in [("y'*y", "x", 1), ("t", "s", 1), ("y", "x", 1), ("y'*x", "x", 2), ("s*t", "s", 2)]
+}
+
+
+@pytest.mark.parametrize("name", [*CARRIED, *CONSTANTS])
+def test_the_box_holds_the_result_and_its_left_side_the_derivative(name):
+    """Where the derivative is zero, too: d f = 0 is no derivative."""
+    d = CARRIED.get(name) or CONSTANTS[name]
+    found = body(d.to_latex())
+    lefts = [line[: line.index("&=")].strip() for line in found if "&=" in line]
+    assert r"\partial" in [left for left in lefts if left][-1]
+    right = found[-1].split(" && ")[0].split("&=")[-1]
+    shown = re.sub(r"\\begin\{aligned\}|\\end\{aligned\}|\\quad\{\}|\\\\ &|[& ]", "", right)
+    assert shown == rf"\boxed{{{latex.write(d.result)}}}".replace(" ", "")
 
 
 @pytest.mark.parametrize("name", [*CARRIED, "long"])
@@ -178,6 +196,13 @@ def test_names_of_rules_are_escaped():
     s = Symbol("s", real=True)
     d = equalities(s, (s,), (Rule(None, "50 % of a_b & more #1", ""), s + 1))
     assert r"50 \% of a\_b \& more \#1" in d.to_latex()
+
+
+@pytest.mark.parametrize(("expression", "wrt"), [("s", "s"), ("t", "s"), ("s", "t")])
+def test_a_bare_symbol_is_no_proposition(expression, wrt):
+    """SymPy's Symbol is a Boolean too."""
+    text = derive(expression, wrt, variables={"s": "", "t": ""}).to_latex()
+    assert r"\iff" not in text and text.startswith(BEGIN + f"f &= {expression}")
 
 
 def test_values_and_propositions_have_lines_too():

@@ -81,7 +81,14 @@ def test_a_derivative_that_is_zero_but_for_rounding(expression, wrt, seed):
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
     ("expression", "wrt"),
-    [("x'*B*x", "x"), ("logdet(C'*C)", "C"), ("norm2(A*x)", "x"), ("tr(inv(C'*C))", "C"), ("sum(relu(A*x))", "A")],
+    [
+        ("x'*B*x", "x"),
+        ("logdet(C'*C)", "C"),
+        ("norm2(A*x)", "x"),
+        ("tr(inv(C'*C))", "C"),
+        ("sum(relu(A*x))", "A"),
+        ("norm2(relu(x))", "x"),
+    ],
 )
 def test_no_false_alarm_whatever_the_seed(expression, wrt, seed):
     found = autograd.check(derive(expression, wrt, variables=SHAPES), seed=seed)

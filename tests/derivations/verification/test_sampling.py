@@ -10,7 +10,7 @@ from sympy import Symbol
 
 from derivations import derive
 from derivations.expressions import Variable
-from derivations.notation.inference import declaration, make_variable
+from derivations.notation.shapes import declaration, make_variable
 from derivations.verification.arithmetic import Residue
 from derivations.verification.autograd import FloatSampler
 from derivations.verification.exact import DecimalSampler, FieldSampler, RationalSampler

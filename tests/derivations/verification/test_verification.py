@@ -304,6 +304,7 @@ def test_a_size_that_no_variable_has_did_not_run(witness):
         ("sum(sqrt(relu(x)))", "x"),
         ("s/relu(-s)", "s"),
         ("normcdf(2)*s", "s"),
+        ("logdet(sqrt(X))", "X"),
         ("softplus(2)*sum(x)", "x"),
         ("relu(rows(x))*sum(x)", "x"),
         ("x + 2*y", "x"),
