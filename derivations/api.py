@@ -8,7 +8,7 @@ from derivations.abbreviations import abbreviate
 from derivations.derivation import Rule
 from derivations.differentiation import differentiate
 from derivations.errors import DerivationError, ShapeError, UnsupportedError
-from derivations.expressions import SYMMETRIC, Variable, is_matrix, settled
+from derivations.expressions import SYMMETRIC, Variable, depends, is_matrix, settled
 from derivations.notation import inference, shapes, syntax, text
 from derivations.rewriting import chain
 from derivations.simplification import simplify
@@ -21,16 +21,31 @@ def read(expression, variables=None, definitions=None):
     expression may use them all.
     """
     trees, properties = {}, {}
+    later = list(definitions or {})
     for name, defined in (definitions or {}).items():
         if name in (variables or {}):
             raise DerivationError(f"{name} is both declared as a variable and defined")
-        source, *properties[name] = (defined,) if isinstance(defined, str) else defined
-        trees[name] = syntax.expand(text.parse(source), trees)
+        parts = (defined,) if isinstance(defined, str) else tuple(defined) if isinstance(defined, (tuple, list)) else ()
+        if not parts or not all(isinstance(p, str) for p in parts):
+            raise DerivationError(f"the definition of {name} is text, or (text, property, ...), not {defined!r}")
+        source, *properties[name] = parts
+        tree = text.parse(source)
+        unknown = [n for n in tree.names() if n in later]
+        if unknown:
+            raise DerivationError(f"{name} is defined by {unknown[0]}, which is not defined before it")
+        later.remove(name)
+        trees[name] = syntax.expand(tree, trees)
     reading = inference.infer(expression, syntax.expand(text.parse(expression), trees), variables)
     declared = {n: shapes.known(v) for n, v in reading.variables.items()}
     pairs = []
     for name, tree in trees.items():
-        meant = inference.infer(name, tree, declared).expression
+        found = inference.infer(name, tree, {**(variables or {}), **declared})
+        meant = found.expression
+        if not is_matrix(meant) and not tree_variables(meant):
+            raise DerivationError(f"{name} is defined as {meant}, which has no variable in it: write that itself")
+        for other in found.variables.items() - reading.variables.items():
+            if depends(meant, other[1]):
+                reading.variables[other[0]] = other[1]
         pairs.append((shapes.symbol_for(name, meant, properties[name]), abbreviate(meant, pairs)))
     return reading, tuple(pairs)
 
@@ -49,11 +64,14 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
 
     Raises ParseError, ShapeError, NoRuleError or UnsupportedError, all of them DerivationError.
     """
+    for what, given in (("variables", variables), ("definitions", definitions)):
+        if given is not None and not isinstance(given, dict):
+            raise DerivationError(f"{what} is a dictionary by name, not {given!r}")
     if structure is not None:
         raise UnsupportedError(
             f"structure={structure!r} is not carried yet; without it the entries of the variable are independent"
         )
-    if order not in (1, 2):
+    if order not in (1, 2) or not isinstance(order, int):
         raise UnsupportedError(f"order {order!r} is not carried; expected 1 or 2")
     pair = tuple(wrt) if isinstance(wrt, (tuple, list)) else (wrt,) * order
     if len(pair) == 2:

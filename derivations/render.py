@@ -79,6 +79,8 @@ def chosen(only):
     if only is None:
         return list(ANSWERS)
     asked = [n.strip() for n in only.split(",") if n.strip()]
+    if not asked:
+        raise DerivationError(f"--only names no question; the questions are {', '.join(ANSWERS)}")
     for n in asked:
         if n not in ANSWERS:
             raise DerivationError(f"no question {n!r}; the questions are {', '.join(ANSWERS)}")
@@ -138,6 +140,8 @@ def write(rendered, folder, layout):
     answers = [answer for answer, _ in rendered]
     proofs = {answer.number: lines for answer, lines in rendered}
     if folder is None:
+        if sys.stdout is None:
+            raise OSError("standard output is closed")
         sys.stdout.write(document.document(answers, proofs, layout))
         sys.stdout.flush()
         return

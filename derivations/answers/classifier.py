@@ -289,7 +289,13 @@ def _measured(settings, number):
             ),
         )
     cells = tuple(
-        (r["name"], str(r["batch_size"]), str(r["epochs"]), r["device"], rf"{100 * r['test_accuracy']:.2f}\,\%")
+        (
+            diagrams.escape(r["name"]),
+            str(r["batch_size"]),
+            str(r["epochs"]),
+            diagrams.escape(r["device"]),
+            rf"{100 * r['test_accuracy']:.2f}\,\%",
+        )
         for r in found
     )
     return (

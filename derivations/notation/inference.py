@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 
 import sympy
 from sympy import Dummy, Rational, S
@@ -262,6 +263,8 @@ class Inference:
         return Typed((S.One, S.One) if kind in (SCALAR, SQUARE_SCALAR) else a.shape, lambda: build(a.build()))
 
     def diagonal(self, node, a):
+        if self.is_scalar(a):
+            self.fail(f"diag needs a vector or a square matrix; {self.describe(a, node.args[0])} is a scalar", node)
         if self.shape(a)[1] == 1:
             return Typed((a.shape[0], a.shape[0]), lambda: Diag(a.build()))
         if not self.sizes.unify(*a.shape):
@@ -325,10 +328,18 @@ def _assume(kind, sizes):
     return Declaration(kind, shape)
 
 
+# Assignments of one number of unusual kinds that are tried.
+MOST_READINGS = 500
+
+
 def _readings(open_names):
     """Assignments of kinds, those with the fewest unusual kinds first, grouped by that number."""
     flexible = [n for n in open_names if len(usual_kinds(n)) > 1]
     for unusual in range(len(flexible) + 1):
+        if comb(len(flexible), unusual) > MOST_READINGS:
+            raise ShapeError(
+                f"too many undeclared names ({', '.join(open_names)}) to try their kinds; declare some of them"
+            )
         yield [{n: usual_kinds(n)[1 if n in odd else 0] for n in open_names} for odd in combinations(flexible, unusual)]
 
 

@@ -104,7 +104,8 @@ def derivative_name(d, function, order, role):
         row = r"^{\top}" if role in ("jacobian", "numerator") else ""
         return rf"\frac{{\partial {function}}}{{\partial {x}{row}}}"
     z = d.wrt_all[1]
-    below = rf"\partial {x}\,\partial {write(z)}" + (r"^{\top}" if is_vector(z) else "")
+    row = is_vector(z) and role != "gradient"
+    below = rf"\partial {x}\,\partial {write(z)}" + (r"^{\top}" if row else "")
     if x == write(z) and not is_vector(z):
         below = rf"\partial {x}^{{2}}"
     return rf"\frac{{\partial^{{2}} {function}}}{{{below}}}"

@@ -1,5 +1,6 @@
 """What is known of names: kinds, shapes and properties; and sizes that unify."""
 
+import re
 from dataclasses import dataclass
 
 import sympy
@@ -28,6 +29,9 @@ def dimension(value):
     """A size: a positive integer, a name such as n, or a product of these."""
     if isinstance(value, str):
         parts = [p.strip() for p in value.split("*")]
+        wrong = [p for p in parts if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|[1-9][0-9]*", p)]
+        if wrong:
+            raise ShapeError(f"{value!r} is no size: expected a name such as n, a positive integer, or a product m*n")
         return sympy.Mul(*(Integer(p) if p.isdigit() else Symbol(p, integer=True, positive=True) for p in parts))
     return sympify(value)
 
@@ -45,13 +49,15 @@ def declaration(name, shape):
         properties, kind = tuple(shape.get("props", ())), shape.get("kind")
         shape = shape.get("shape", ())
     if isinstance(shape, str):
-        shape = [p for p in shape.split(",") if p.strip()] if shape.strip() not in ("", "scalar") else []
+        shape = shape.split(",") if shape.strip() not in ("", "scalar") else []
     if isinstance(shape, int):
         shape = (shape,)
     unknown = sorted(set(properties) - PROPERTIES)
     if unknown:
         raise ShapeError(f"{name} has the unknown property {unknown[0]!r}; known are {', '.join(sorted(PROPERTIES))}")
-    sizes = tuple(dimension(s) for s in shape)
+    if not isinstance(shape, (list, tuple)) or not all(isinstance(s, (str, int, sympy.Expr)) for s in shape):
+        raise ShapeError(f"cannot read the shape of {name}: expected sizes such as 'm,n' or ('m', 3), got {shape!r}")
+    sizes = tuple(dimension(s if not isinstance(s, int) else str(s)) for s in shape)
     kinds = ("scalar", "vector", "matrix")
     if len(sizes) > 2 or (kind is not None and kind not in kinds):
         raise ShapeError(f"cannot read the shape of {name}: expected at most two sizes such as 'm,n', got {shape!r}")

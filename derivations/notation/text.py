@@ -31,7 +31,7 @@ from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, ScalarDiffer
 
 TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?=\.[*/^])|(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?)"
-    r"|(?P<name>[A-Za-z_]\w*)|(?P<op>\.\*|\./|\.\^|[-+*/^()',]))"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<op>\.\*|\./|\.\^|[-+*/^()',]))"
 )
 
 

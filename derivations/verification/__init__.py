@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from derivations.derivation import Derivation
 from derivations.errors import DerivationError
 from derivations.verification.report import Verification, Witness
 
@@ -15,6 +16,10 @@ WITNESSES = {
 
 def verify(derivation, witnesses=("exact", "autograd")):
     """Check a derivation with each witness; see `Verification`."""
+    if not isinstance(derivation, Derivation):
+        raise DerivationError(f"expected a Derivation, as dv.derive gives it, not {type(derivation).__name__}")
+    if isinstance(witnesses, str):
+        witnesses = (witnesses,)
     return Verification(tuple(_ask(name, derivation) for name in witnesses))
 
 

@@ -1,6 +1,7 @@
 """`derive` from end to end: what a person writes, and what comes back."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -391,3 +392,31 @@ def test_the_package_shows_what_the_contract_names():
     for name in ("derive", "Derivation", "Rule", "Step", "DerivationError", "ParseError", "ShapeError"):
         assert hasattr(dv, name)
     assert set(dv.__all__) <= set(dir(dv))
+
+
+@pytest.mark.parametrize(
+    "expression, options, message",
+    [
+        ("c*sum(x)", {"definitions": {"c": "1"}}, "which has no variable in it"),
+        ("sum(x)/k", {"definitions": {"k": "rows(x)"}}, "which has no variable in it"),
+        ("a*b", {"definitions": {"a": "b + 1", "b": "x'*x"}}, "a is defined by b, which is not defined before it"),
+        ("a*sum(x)", {"definitions": {"a": "a + x"}}, "a is defined by a"),
+        ("a*sum(x)", {"definitions": {"a": None}}, "the definition of a is text"),
+        ("sum(x)", {"variables": "x"}, "variables is a dictionary by name"),
+        ("sum(x)", {"variables": {"x": None}}, "cannot read the shape of x"),
+        ("sum(x)", {"variables": {"x": "n m"}}, "is no size"),
+        ("sum(x)", {"variables": {"x": "0"}}, "is no size"),
+        ("sum(x)", {"order": 1.0}, "order 1.0"),
+        ("w'*x²", {}, "unexpected '²'"),
+        ("diag(s)*x", {"variables": {"s": "", "x": "n"}}, "diag needs a vector"),
+        ("+".join(f"{a}*{b}" for a, b in zip("abcdefgh", "ijklmnop")) + "+x'*x", {}, "too many undeclared names"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(expression, options, message):
+    with pytest.raises(DerivationError, match=re.escape(message)):
+        derive(expression, "x", **options)
+
+
+def test_a_definition_may_bring_variables_of_its_own():
+    d = derive("sum(x)*r", "x", definitions={"r": "tr(B*C)"})
+    assert {v.name for v in d.variables} == {"x", "r", "B", "C"} and verify(d)

@@ -243,8 +243,9 @@ def test_the_result_holds_no_differential_and_has_the_right_shape(expression, wr
 )
 def test_a_constant_has_a_step_that_says_so(expression, variable, layout, shape):
     d = differentiate(expression, (x, y, A, s), (variable,), layout)
-    (step,) = d.steps
+    step = d.steps[0]
     assert step.rule == rules.CONSTANT and step.before == differential_of(expression)
+    assert d.steps[-1].after == d.result
     assert d.result == Zero(*shape) and verify(d)
 
 
