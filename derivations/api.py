@@ -1,5 +1,6 @@
 """`derive`: from what a person writes to a Derivation."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sympy import Basic, Dummy, MatrixExpr, Symbol, nan, oo, zoo
@@ -65,7 +66,7 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
     Raises ParseError, ShapeError, NoRuleError or UnsupportedError, all of them DerivationError.
     """
     for what, given in (("variables", variables), ("definitions", definitions)):
-        if given is not None and not isinstance(given, dict):
+        if given is not None and not isinstance(given, Mapping):
             raise DerivationError(f"{what} is a dictionary by name, not {given!r}")
     if structure is not None:
         raise UnsupportedError(

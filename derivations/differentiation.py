@@ -66,7 +66,11 @@ def differential(expression, variable, definitions=()):
         return differential_of(part) if moves(part) else _zero_like(part)
 
     def rule_for(node):
-        inside = meanings.get(node.args[0], node.args[0])
+        inside = node.args[0]
+        while inside in meanings:
+            inside = meanings[inside]
+        if inside == variable:
+            return rules.ANOTHER_NAME, differential_of(variable)
         rule = find_rule(rules.DIFFERENTIALS, inside, moves)
         # A rule for a combination, such as log-softmax, sees through the definitions of its parts.
         whole = inside.xreplace(meanings)

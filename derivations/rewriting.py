@@ -11,8 +11,11 @@ def find_rule(table, node, *context):
     return None
 
 
-def rewrite(expression, table):
-    """Apply the table everywhere, innermost first, until nothing changes; give (expression, rules used)."""
+def rewrite(expression, table, order=str):
+    """Apply the table everywhere, innermost first, until nothing changes; give (expression, rules used).
+
+    Rows that undo one another would go on for ever: of the forms on such a round, the first in order stays.
+    """
     used = []
     seen = {}
 
@@ -28,13 +31,12 @@ def rewrite(expression, table):
         return seen[node]
 
     def settle(node):
-        # Rows that undo one another would go on for ever: a form that was there before ends it.
         met = {node}
         while node.args and (changed := _apply_first(table, node)):
             rule, new = changed
             new = inside(new)
             if new in met:
-                break
+                return min(met, key=order)
             met.add(new)
             used.append(rule)
             node = new

@@ -395,5 +395,6 @@ DERIVATIVE = Rule(
 NUMERATOR = Rule(
     None, "numerator layout: transpose", r"(\partial f/\partial x)_{1j} = \partial f/\partial x_j", role="numerator"
 )
+ANOTHER_NAME = Rule(None, "another name", r"y = x \Rightarrow dy = dx", minor=True)
 # A derivation may end with it: then it names the derivative that vanishes.
 CONSTANT = Rule(None, "constant", r"dC = 0", role="constant")

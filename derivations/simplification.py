@@ -348,9 +348,13 @@ IDENTITIES = (
 
 def collect(expression):
     """The expression with its terms collected."""
-    return rewrite(expression, COLLECTING)[0]
+    return rewrite(expression, COLLECTING, _preference)[0]
 
 
 def simplify(expression):
     """The simplest usual form and the rules of IDENTITIES that led there."""
-    return rewrite(expression, IDENTITIES)
+    return rewrite(expression, IDENTITIES, _preference)
+
+
+def _preference(expression):
+    return size(expression), canonical(expression)

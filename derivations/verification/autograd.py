@@ -183,28 +183,32 @@ def check(derivation, points=POINTS, seed=0):
 
 
 def _error_at(derivation, generated, seed, fixed):
-    """The relative error at one random point inside the domain."""
+    """The relative error at one random point inside the domain, where both sides are finite."""
     for attempt in range(ATTEMPTS):
         try:
             point, sizes = _sample(derivation, f"{seed}/{attempt}", fixed)
             expected = _expected(derivation, point, sizes)
+            got = _generated(derivation, generated, point, sizes)
         except DomainError:
             continue
-        if expected is not None:
+        if expected is not None and torch.isfinite(got).all():
             break
     else:
         raise DomainError(f"no point inside the domain in {ATTEMPTS} attempts")
-    defined = {symbol for symbol, _ in derivation.definitions}
-    arguments = {identifier(v.name): _natural(v, x) for v, x in point.items() if v not in defined}
-    for gradient in loss_gradients(derivation.result):
-        arguments[gradient_name(gradient)] = _natural(gradient, value(gradient, point, sizes))
-    got = torch.as_tensor(generated(**arguments), dtype=torch.float64)
     if got.numel() != expected.numel():
         return math.inf
     got = got.reshape(expected.shape)
     scale = max(float(expected.abs().max()), float(got.abs().max()), SCALE)
-    error = float((got - expected).abs().max()) / scale
-    return error if math.isfinite(error) else math.inf
+    return float((got - expected).abs().max()) / scale
+
+
+def _generated(derivation, generated, point, sizes):
+    """What the generated code gives at the point."""
+    defined = {symbol for symbol, _ in derivation.definitions}
+    arguments = {identifier(v.name): _natural(v, x) for v, x in point.items() if v not in defined}
+    for gradient in loss_gradients(derivation.result):
+        arguments[gradient_name(gradient)] = _natural(gradient, value(gradient, point, sizes))
+    return torch.as_tensor(generated(**arguments), dtype=torch.float64)
 
 
 def _sample(derivation, seed, fixed):

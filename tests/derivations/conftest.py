@@ -1,7 +1,6 @@
 """What several files of tests share: a second reading of the text notation, and random expressions in it."""
 
 import math
-from types import MappingProxyType
 
 import pytest
 import torch
@@ -237,14 +236,15 @@ def point(seed, sizes):
 class RandomTexts:
     """Random texts over the variables of KINDS, their own values, and points."""
 
-    variables = MappingProxyType(
-        {name: dict(zip(("kind", "shape", "props"), k, strict=True)) for name, k in KINDS.items()}
-    )
     shapes = (SCALAR, ("n", "1"), ("m", "n"), ("n", "n"), ("1", "n"))
     point = staticmethod(point)
 
     def __repr__(self):
         return "random_texts"
+
+    @property
+    def variables(self):
+        return {name: dict(zip(("kind", "shape", "props"), kind, strict=True)) for name, kind in KINDS.items()}
 
     def draw(self, data, shape, depth):
         return grow(lambda options: data.draw(st.sampled_from(options)), shape, depth)
