@@ -206,6 +206,17 @@ def _advance(states, target, name, table, moves, settle):
     return used, states
 
 
+def _spread(product, moves):
+    """A (dU + dV) b as A dU b + A dV b, so that each dx comes to stand last; None if no sum moves."""
+    at = next(i for i, f in enumerate(product.args) if moves(f))
+    factor, right = product.args[at], product.args[at + 1 :]
+    terms = factor.args[0] if isinstance(factor, Transpose) else factor
+    if not right or not isinstance(terms, Sum):
+        return None
+    turn = Transpose if isinstance(factor, Transpose) else lambda t: t
+    return Sum(*(Product(*product.args[:at], turn(t), *right) for t in terms.args))
+
+
 def free_vector(dy, target):
     """Steps that bring a vector differential into the form J dx, and J before collecting."""
     moves = partial(depends, variable=target)
@@ -220,7 +231,8 @@ def free_vector(dy, target):
                 return settle((coefficient * factor, left, matrix))
             _, gradient = free_scalar(factor, target)
             return [(coefficient, Product(left, matrix, Transpose(gradient)), target)]
-        return [state]
+        spread = _spread(inside, moves) if isinstance(inside, Product) else None
+        return [state] if spread is None else settle((coefficient, left, spread))
 
     def shown(states):
         return Sum(*(Scale(c, Product(left, m)) for c, left, m in states))

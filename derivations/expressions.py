@@ -443,7 +443,7 @@ class Transpose(MatrixNode):
 def transpose_terms(node):
     """A sum, or a Hadamard product, of transposes, where that is the same or shows fewer of them."""
     pushed = node.func(*(Transpose(a) for a in node.args))
-    return pushed if pushed == node or _transposes(pushed) < _transposes(node) else None
+    return pushed if pushed == node or _transposes(pushed) <= _transposes(node) else None
 
 
 def _transposes(expression):

@@ -416,3 +416,24 @@ def test_gradients_and_jacobians_of_random_texts_are_those_of_autograd(data, ran
     arguments = {name: flat.get(tuple(a.shape), lambda a: a)(a).numpy() for name, a in values.items()}
     got = torch.tensor(np.array(d.to_function()(**arguments)), dtype=torch.float64)
     assert relative_error(got.reshape(expected.shape), expected) < 1e-6, (source, wrt, d.to_text())
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("x*x'*y + B*y", "y*x' + (x'*y)*eye(n)"),
+        ("(B - x*x')*y", "-(y*x' + (x'*y)*eye(n))"),
+        ("diag(x)*B*x", "(diag(B*x) + diag(x)*B)'"),
+    ],
+)
+def test_a_sum_that_moves_between_factors_is_spread(text, expected):
+    shapes = {"x": "n", "y": "n", "B": "n,n"}
+    derivation = derive(text, "x", variables=shapes)
+    assert verify(derivation)
+    assert derivation.result == read(expected, shapes)[0].expression
+
+
+@pytest.mark.parametrize("text", ["y'*softmax(x)", "inv(B + x*x')*y"])
+def test_a_sum_that_moves_between_factors_is_spread_and_proven(text):
+    order = 2 if text.startswith("y") else 1
+    assert verify(derive(text, "x", variables={"x": "n", "y": "n", "B": "n,n"}, order=order))
