@@ -42,6 +42,8 @@ class Sampler:
             return self.between(0.1, 0.9)
         if "positive" in properties:
             return self.between(0.3, 1.5)
+        if "small" in properties:
+            return self.between(-0.4, 0.4)
         if "binary" in properties:
             return self.generator.randrange(2)
         if "pm1" in properties:
