@@ -2,8 +2,8 @@
 
 from sympy import Mul, Pow, S
 
-from derivations.expressions import MatrixDifferential, Scale, is_matrix, split_scale
-from derivations.scalars import ScalarDifferential
+from derivations.expressions import Scale, is_matrix, split_scale
+from derivations.scalars import UNWORKED
 
 
 def abbreviate(expression, definitions):
@@ -42,7 +42,7 @@ def _replace(expression, change):
     changed = change(expression)
     if changed is not None:
         return changed
-    if not expression.args or isinstance(expression, (MatrixDifferential, ScalarDifferential)):
+    if not expression.args or isinstance(expression, UNWORKED):
         return expression
     args = tuple(_replace(a, change) for a in expression.args)
     return expression.func(*args) if args != expression.args else expression

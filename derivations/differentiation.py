@@ -19,7 +19,6 @@ from derivations.expressions import (
     EntrySum,
     Identity,
     Inner,
-    MatrixDifferential,
     Ones,
     Product,
     Scale,
@@ -35,10 +34,8 @@ from derivations.expressions import (
 )
 from derivations.functions import CONVENTIONS
 from derivations.rewriting import chain, find_rule
-from derivations.scalars import Norm, ScalarDifferential, Trace, differential_of
+from derivations.scalars import UNWORKED, Norm, Trace, differential_of
 from derivations.simplification import collect, simplify
-
-DIFFERENTIALS = (MatrixDifferential, ScalarDifferential)
 
 
 def _zero_like(expression):
@@ -90,7 +87,7 @@ def differential(expression, variable, definitions=()):
         return rule, change
 
     def waiting(e):
-        nodes = (n for n in preorder_traversal(e) if isinstance(n, DIFFERENTIALS) and n.args[0] != variable)
+        nodes = (n for n in preorder_traversal(e) if isinstance(n, UNWORKED) and n.args[0] != variable)
         return {node: rule_for(node) for node in nodes}
 
     def push_minor(e):

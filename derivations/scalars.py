@@ -113,6 +113,9 @@ class ScalarDifferential(Plain, Expr):
         return Expr.__new__(cls, sympify(scalar))
 
 
+UNWORKED = (MatrixDifferential, ScalarDifferential)  # the differentials not yet worked out
+
+
 class Loss(Plain, Expr):
     """An unspecified smooth scalar function of a matrix or of a scalar, known by its name."""
 

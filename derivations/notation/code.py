@@ -33,7 +33,7 @@ from derivations.expressions import (
     settled,
     shape_of,
 )
-from derivations.notation.inference import ELEMENTWISE
+from derivations.notation.inference import FUNCTION_NAMES
 from derivations.notation.text import is_negative, negated
 from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace
 
@@ -116,7 +116,6 @@ LIBRARIES = {
         "pi": "math.pi",
     },
 }
-FUNCTION_NAMES = {function: name for name, function in ELEMENTWISE.items()}
 UNARY = {
     Trace: "trace",
     Det: "det",

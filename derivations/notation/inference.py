@@ -51,6 +51,7 @@ ELEMENTWISE = {
     "normpdf": normpdf,
     "factorial": sympy.factorial,
 }
+FUNCTION_NAMES = {function: name for name, function in ELEMENTWISE.items()}
 
 
 def elementwise(function, value):

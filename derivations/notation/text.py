@@ -23,7 +23,7 @@ from derivations.expressions import (
     Zero,
     is_matrix,
 )
-from derivations.notation.inference import ELEMENTWISE
+from derivations.notation.inference import FUNCTION_NAMES
 from derivations.notation.syntax import Node
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, ScalarDifferential, Trace
 
@@ -171,7 +171,6 @@ MAX_DEPTH = 100
 # ------------------------------------------------------------------------------------- writing
 
 SUM, TERM, UNARY, ATOM = range(4)
-FUNCTION_NAMES = {function: name for name, function in ELEMENTWISE.items()}
 CALLS = {
     Trace: "tr",
     Det: "det",

@@ -24,7 +24,6 @@ BETA1, BETA2, EPSILON = (Symbol(n, positive=True) for n in ("beta_1", "beta_2", 
 DECAY = Symbol("delta", positive=True)
 GRADIENT = LossGradient("L", W)
 
-STEP = Rule(None, "put the gradient in", r"w \leftarrow w - \alpha\,\partial L'/\partial w", source="Gradient descent")
 REGROUP = Rule(None, "collect w", r"w - 2\alpha\lambda w = (1 - 2\alpha\lambda)w", source="Algebra")
 
 

@@ -9,7 +9,6 @@ from derivations.expressions import (
     Inner,
     Inverse,
     LossGradient,
-    MatrixDifferential,
     Power,
     Product,
     Scale,
@@ -17,7 +16,7 @@ from derivations.expressions import (
     Variable,
     is_matrix,
 )
-from derivations.scalars import Det, Loss, Norm, ScalarDifferential
+from derivations.scalars import UNWORKED, Det, Loss, Norm
 
 
 def degree(expression, sizes):
@@ -34,7 +33,7 @@ def _fraction(e, sizes):
     """(degree of the numerator, degree of a common denominator of all entries)."""
     if not e.args or e.is_Symbol or isinstance(e, Variable):
         return (0, 0) if e.is_number else (1, 0)
-    if isinstance(e, (ScalarDifferential, MatrixDifferential)):
+    if isinstance(e, UNWORKED):
         # d(a / b) = (da b - a db) / b^2, and the direction is one degree more.
         top, bottom = _fraction(e.args[0], sizes)
         return top + bottom + 1, 2 * bottom

@@ -13,8 +13,8 @@ from mpmath import mp, mpf
 
 from derivations import rules
 from derivations.errors import DerivationError, DomainError, UnsupportedError
-from derivations.expressions import LossGradient, MatrixDifferential, Transpose, is_matrix
-from derivations.scalars import Loss, ScalarDifferential, differential_of
+from derivations.expressions import LossGradient, Transpose, is_matrix
+from derivations.scalars import UNWORKED, Loss, differential_of
 from derivations.verification.arithmetic import (
     DIGITS,
     PRIME,
@@ -188,7 +188,6 @@ def _loss(sampler):
 
 # ------------------------------------------------------------------------------------- claims
 
-DIFFERENTIALS = (MatrixDifferential, ScalarDifferential)
 # How the two sides of a step that reads a derivative off are to be compared.
 READ_OFF = {rules.GRADIENT, rules.JACOBIAN, rules.DERIVATIVE}
 TRANSPOSED = {rules.DENOMINATOR, rules.NUMERATOR}
@@ -200,7 +199,7 @@ def _step_claims(derivation, evaluator):
     variable, values, after = None, evaluator(), None
     for number, step in enumerate(derivation.steps, 1):
         name = f"step {number} ({step.rule.name})"
-        if step.before != after and isinstance(step.before, DIFFERENTIALS):
+        if step.before != after and isinstance(step.before, UNWORKED):
             variable = next(orders, None)
             if variable is None:
                 raise UnsupportedError(f"{name} is a differentiation that was not asked for")
