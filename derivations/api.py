@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sympy import Basic, Dummy, MatrixExpr, Symbol, nan, oo, zoo
+from sympy import Basic, Dummy, I, MatrixExpr, Symbol, nan, oo, zoo
 
 from derivations.abbreviations import abbreviate
 from derivations.derivation import Rule
-from derivations.differentiation import differentiate
-from derivations.errors import DerivationError, ShapeError, UnsupportedError
-from derivations.expressions import SYMMETRIC, Variable, depends, is_matrix, settled
-from derivations.notation import inference, shapes, syntax, text
+from derivations.differentiation import differentiate, structured
+from derivations.errors import DerivationError, DomainError, ShapeError, UnsupportedError
+from derivations.expressions import SYMMETRIC, Variable, depends, freed, is_matrix, settled
+from derivations.notation import inference, shapes, sympy_in, syntax, text
 from derivations.rewriting import chain
+from derivations.rules import STRUCTURES
 from derivations.simplification import simplify
 
 
@@ -30,6 +31,7 @@ def read(expression, variables=None, definitions=None):
         if not parts or not all(isinstance(p, str) for p in parts):
             raise DerivationError(f"the definition of {name} is text, or (text, property, ...), not {defined!r}")
         source, *properties[name] = parts
+        shapes.check_properties(name, properties[name])
         tree = text.parse(source)
         unknown = [n for n in tree.names() if n in later]
         if unknown:
@@ -54,13 +56,15 @@ def read(expression, variables=None, definitions=None):
 def derive(expression, wrt, *, variables=None, order=1, layout="denominator", structure=None, definitions=None):
     """Derive the gradient, Jacobian or Hessian of an expression, step by step.
 
-    expression: text such as "x'*A*y", or an expression tree.
+    expression: text such as "x'*A*y", an expression of SymPy (MatrixExpr or scalar), or a tree of ours.
     wrt: the variable's name or symbol; a pair for a mixed second derivative.
     variables: name -> shape: "m,n", a tuple, or {"kind": …, "shape": […], "props": […]}; shapes
         that are not declared are inferred, single capitals as matrices and lower-case letters as vectors.
     order: 1, or 2 for the Hessian of a scalar.
     layout: "denominator" (a gradient has the shape of the variable; of a vector y by a vector x,
-        [i, j] = dy_j/dx_i) or "numerator" (its transpose).
+        [i, j] = dy_j/dx_i; pairs with a matrix in vec form) or "numerator" (its transpose).
+    structure: "symmetric" or "diagonal": the derivative of a scalar by the free entries of such a matrix;
+        without it, the entries of the variable are independent.
     definitions: name -> text, abbreviations that the expression may use and that the lines will.
 
     Raises ParseError, ShapeError, NoRuleError or UnsupportedError, all of them DerivationError.
@@ -68,10 +72,8 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
     for what, given in (("variables", variables), ("definitions", definitions)):
         if given is not None and not isinstance(given, Mapping):
             raise DerivationError(f"{what} is a dictionary by name, not {given!r}")
-    if structure is not None:
-        raise UnsupportedError(
-            f"structure={structure!r} is not carried yet; without it the entries of the variable are independent"
-        )
+    if structure is not None and structure not in STRUCTURES:
+        raise UnsupportedError(f"structure {structure!r} is not known; expected one of {', '.join(STRUCTURES)}")
     if order not in (1, 2) or not isinstance(order, int):
         raise UnsupportedError(f"order {order!r} is not carried; expected 1 or 2")
     pair = tuple(wrt) if isinstance(wrt, (tuple, list)) else (wrt,) * order
@@ -79,12 +81,19 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
         order = 2
     if len(pair) != order:
         raise DerivationError(f"wrt has {len(pair)} variables, but the order is {order}")
+    if structure is not None and order == 2:
+        raise UnsupportedError("structure goes with order 1; the Hessian by free entries is not carried")
     if isinstance(expression, str):
         reading, defined = read(expression, _freed(variables, pair), definitions)
-        tree, by_name = reading.expression, reading.variables
+        tree, by_name, symbols = reading.expression, reading.variables, ()
+    elif isinstance(expression, Basic) and sympy_in.is_foreign(expression):
+        if definitions:
+            raise DerivationError("definitions go with text; write SymPy's expression out")
+        reading = sympy_in.read(expression, pair, variables, TIED)
+        tree, by_name, defined, symbols = reading.expression, reading.variables, (), reading.symbols
     elif isinstance(expression, Basic):
         if expression.has(MatrixExpr):
-            raise UnsupportedError("SymPy's own matrix nodes are not read yet; write the expression as text")
+            raise UnsupportedError("the tree mixes SymPy's matrix nodes with ours; give one or the other")
         if variables or definitions:
             raise DerivationError("variables and definitions go with text; a tree holds its own")
         names = {getattr(v, "name", str(v)) for v in pair}
@@ -94,24 +103,46 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
                     f"the entries of {v.name} are independent when it is the variable of differentiation, "
                     "but the tree was built with its properties; give the expression as text"
                 )
-        tree, by_name, defined = expression, {v.name: v for v in tree_variables(expression)}, ()
+        tree, by_name, defined, symbols = expression, {v.name: v for v in tree_variables(expression)}, (), ()
     else:
         raise DerivationError(f"expected text or a SymPy expression, got {type(expression).__name__}")
     chosen = tuple(_find(v, by_name) for v in pair)
+    if structure is not None:
+        tree, chosen = _with_structure(structure, tree, chosen[0])
+        by_name[chosen.name], chosen = chosen, (chosen,)
+    for v in chosen:
+        if not is_matrix(v) and v.is_integer:
+            raise UnsupportedError(f"{v.name} is an integer: there is no derivative by it; declare it without integer")
     derivation = _settled(differentiate(tree, by_name.values(), chosen, layout, defined))
+    if structure is not None:
+        derivation = structured(derivation, structure)
+    if tree.has(I) or derivation.result.has(I):
+        raise DomainError(f"{expression!r} is not real where it is defined: it holds the square root of -1")
     if derivation.result.has(oo, zoo, nan):
         raise DerivationError(f"the derivative of {expression!r} is not finite: {derivation.result}")
-    open_sizes = [s for s in derivation.result.free_symbols if isinstance(s, Dummy)]
-    if open_sizes:
+    if any(isinstance(s, Dummy) for s in derivation.result.free_symbols):
         raise ShapeError(
             f"the result of {expression!r} depends on a size that nothing determines; "
             "write eye(n), ones(n) or ones(m,n) in place of eye, vector(1) or matrix(1)"
         )
-    return derivation
+    return replace(derivation, symbols=symbols)
 
 
 # Properties that tie the entries of a variable together.
-TIED = SYMMETRIC | {"prob", "onehot", "onehot_rows"}
+TIED = SYMMETRIC | {"orthogonal", "prob", "onehot", "onehot_rows"}
+
+
+def _with_structure(structure, tree, variable):
+    """The tree and its variable, declared to have the structure."""
+    if is_matrix(tree):
+        raise UnsupportedError(f"structure={structure!r} is for the gradient of a scalar; the expression is not one")
+    if not is_matrix(variable) or variable.shape[0] != variable.shape[1]:
+        raise ShapeError(
+            f"structure={structure!r} needs a square matrix to differentiate by; {variable} is not: "
+            f"declare it, as in variables={{{variable.name!r}: 'n,n'}}"
+        )
+    declared = freed(Variable(variable.name, *variable.shape, *(variable.properties - {"independent"}), structure))
+    return tree.xreplace({variable: declared}), declared
 
 
 def _freed(variables, pair):

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 from sympy import Basic
 
-from derivations.notation import code, latex, lines, text
+from derivations.notation import code, latex, lines, sympy_out, text
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Derivation:
     `wrt` is the tuple of the variables of differentiation, one for each order; it is empty where
     the lines transform a value and nothing is differentiated (`layout` is then "value").
     `definitions` are (symbol, expression) pairs that the lines may use as abbreviations, and
-    `conditions` are the conventions and assumptions under which the result holds, in words.
+    `conditions` are the conventions and assumptions under which the result holds, in words;
+    `structure` is "symmetric" or "diagonal" where the derivative is by the free entries of such a variable.
+    `symbols` are those of SymPy that the variables and sizes stand for, where the expression came from there.
     """
 
     expression: Basic
@@ -57,6 +60,8 @@ class Derivation:
     wrt_all: tuple = ()
     definitions: tuple = ()
     conditions: tuple[str, ...] = ()
+    structure: str = ""
+    symbols: tuple = ()
 
     def __repr__(self):
         by = f" by {', '.join(map(str, self.wrt_all))}" if self.wrt_all else ""
@@ -76,6 +81,10 @@ class Derivation:
         """The result in the text notation."""
         return text.write(self.result, self.variables)
 
+    def to_sympy(self):
+        """The result in SymPy's own matrix nodes, with the symbols of the expression that was given."""
+        return sympy_out.to_sympy(self.result, self.symbols)
+
     def to_latex(self, name="f", steps=True, where=True, box=True):
         """The whole derivation in LaTeX, or with steps=False the result alone.
 
@@ -93,6 +102,23 @@ class Derivation:
     def to_function(self, library="numpy"):
         """The same, callable with keyword arrays."""
         return code.function(self, library)
+
+    def to_operator(self, library="numpy"):
+        """The derivative as an action: a function of the variables and of a direction `d_x`, by keywords.
+
+        It gives the directional derivative of what was differentiated last by the variable x; of a Hessian,
+        that of the gradient. Where the structure allows, nothing of the size of the derivative is formed.
+        """
+        return code.operator(self, library)
+
+    def to_torch_module(self, *others, **held):
+        """A torch.nn.Module: forward computes the expression, backward uses the result.
+
+        others: derivations of the same expression by further variables that are to have gradients.
+        held: values of variables that the module keeps, parameters or constants; the rest are its inputs.
+        """
+        # Loaded by name: who does not ask for it does not pay for torch.
+        return import_module("derivations.notation.modules").module(self, *others, **held)
 
     def with_conditions(self, *conditions):
         return replace(self, conditions=self.conditions + conditions)

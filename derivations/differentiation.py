@@ -33,6 +33,7 @@ from derivations.expressions import (
     shape_of,
 )
 from derivations.functions import CONVENTIONS
+from derivations.kronecker import Vec
 from derivations.rewriting import chain, find_rule
 from derivations.scalars import UNWORKED, Norm, Trace, differential_of
 from derivations.simplification import collect, simplify
@@ -171,7 +172,19 @@ def free_scalar(df, target):
         name = _move(table, open_states[0][2]).name
         rule, states = _advance(states, target, name, table, moves, settle)
         links.append((rule, shown(states)))
-    return chain(df, *links), add(*(multiply(c, g) for c, g, _ in states))
+    return chain(df, *_gathered(links)), add(*(multiply(c, g) for c, g, _ in states))
+
+
+# More lines than these that only move factors tire a reader: they become one.
+MOST_MOVES = 3
+
+
+def _gathered(links):
+    """Many moves in a row as one."""
+    if len(links) <= MOST_MOVES:
+        return links
+    statements = dict.fromkeys(rule.statement for rule, _ in links)
+    return [(Rule(None, "factors move across", r";\ ".join(statements)), links[-1][1])]
 
 
 def _move(table, inside):
@@ -214,9 +227,10 @@ def _spread(product, moves):
     return Sum(*(Product(*product.args[:at], turn(t), *right) for t in terms.args))
 
 
-def free_vector(dy, target):
-    """Steps that bring a vector differential into the form J dx, and J before collecting."""
+def free_vec(dy, target):
+    """Steps that bring vec(dY) into the form J vec(dX), and J before collecting; of vectors, dy into J dx."""
     moves = partial(depends, variable=target)
+    table = rules.VECTOR_MOVES if is_vector(dy) and is_vector(target) else rules.VEC_MOVES
 
     def settle(state):
         coefficient, left, inside = state
@@ -227,21 +241,21 @@ def free_vector(dy, target):
             if not moves(factor):
                 return settle((coefficient * factor, left, matrix))
             _, gradient = free_scalar(factor, target)
-            return [(coefficient, Product(left, matrix, Transpose(gradient)), target)]
+            return [(coefficient, Product(left, Vec(matrix), Transpose(Vec(gradient))), target)]
         spread = _spread(inside, moves) if isinstance(inside, Product) else None
         return [state] if spread is None else settle((coefficient, left, spread))
 
     def shown(states):
-        return Sum(*(Scale(c, Product(left, m)) for c, left, m in states))
+        return Sum(*(Scale(c, Product(left, Vec(m))) for c, left, m in states))
 
-    states = settle((S.One, Identity(dy.shape[0]), dy))
+    states = settle((S.One, Identity(dy.shape[0] * dy.shape[1]), dy))
     links = []
     while open_states := [s for s in states if s[2] != target]:
-        name = _move(rules.VECTOR_MOVES, open_states[0][2]).name
-        rule, states = _advance(states, target, name, rules.VECTOR_MOVES, moves, settle)
+        name = _move(table, open_states[0][2]).name
+        rule, states = _advance(states, target, name, table, moves, settle)
         links.append((rule, shown(states)))
     links.append((rules.OUTER, shown(states)))
-    return chain(dy, *links), Sum(*(Scale(c, left) for c, left, _ in states))
+    return chain(Vec(dy), *_gathered(links[:-1]), links[-1]), Sum(*(Scale(c, left) for c, left, _ in states))
 
 
 # ------------------------------------------------------------------------------- read it off
@@ -273,8 +287,7 @@ def by_scalar(expression, variable, definitions):
 def gradient(expression, variable, definitions, *transposes):
     steps, change = differential(expression, variable, definitions)
     if change == 0:
-        shape = variable.shape[::-1] if transposes else variable.shape
-        return steps + chain(change, (rules.GRADIENT, Zero(*shape))), Zero(*shape)
+        return _nothing(steps, change, rules.GRADIENT, variable.shape, transposes)
     moved, raw = free_scalar(change, differential_of(variable))
     collected = collect(raw)
     shown = rules.pairing(collected, differential_of(variable))
@@ -285,56 +298,63 @@ def gradient(expression, variable, definitions, *transposes):
 
 
 def jacobian(expression, variable, definitions, *transposes):
+    """The Jacobian of vec(Y) by vec(X); that of y by x where both are vectors."""
     steps, change = differential(expression, variable, definitions)
+    steps += chain(change, (rules.VECTORISE, Vec(change)))
     if isinstance(change, Zero):
-        shape = (expression.shape[0], variable.shape[0])
-        zero = Zero(*(shape[::-1] if transposes else shape))
-        return steps + chain(change, (rules.JACOBIAN, Zero(*shape)), *((rule, zero) for rule in transposes)), zero
-    moved, raw = free_vector(change, differential_of(variable))
+        return _nothing(steps, Vec(change), rules.JACOBIAN, _jacobian_shape(expression, variable), transposes)
+    moved, raw = free_vec(change, differential_of(variable))
     collected = collect(raw)
-    shown = Product(collected, differential_of(variable))
+    shown = Product(collected, Vec(differential_of(variable)))
     steps += moved
     steps += chain(steps[-1].after if steps else change, (rules.COLLECT, shown))
     last, result = _finish(rules.JACOBIAN, shown, collected, *transposes)
     return steps + last, result
 
 
-def _constant(expression, variable, *transposes):
-    """The derivative of what does not depend on the variable: a zero of the right shape."""
-    nothing = _zero_like(expression)
-    if not is_matrix(variable):
-        return chain(differential_of(expression), (rules.CONSTANT, nothing)), nothing
-    read_off, shape = rules.GRADIENT, variable.shape
-    if is_matrix(expression):
-        read_off, shape = rules.JACOBIAN, (expression.shape[0], variable.shape[0])
+def _jacobian_shape(expression, variable):
+    return tuple(rows * columns for rows, columns in map(shape_of, (expression, variable)))
+
+
+def _nothing(steps, change, read_off, shape, transposes):
+    """The derivative read off a differential that is zero."""
     zero = Zero(*shape)
-    links = [(rules.CONSTANT, nothing), (read_off, zero)]
+    links = [(read_off, zero)]
     for rule in transposes:
         zero = Transpose(zero)
         links.append((rule, zero))
-    return chain(differential_of(expression), *links), zero
+    return steps + chain(change, *links), zero
+
+
+def _constant(expression, variable, *transposes):
+    """The derivative of what does not depend on the variable: a zero of the right shape."""
+    nothing = _zero_like(expression)
+    steps = chain(differential_of(expression), (rules.CONSTANT, nothing))
+    if not is_matrix(variable):
+        return steps, nothing
+    if not is_matrix(expression):
+        return _nothing(steps, nothing, rules.GRADIENT, variable.shape, transposes)
+    steps += chain(nothing, (rules.VECTORISE, Vec(nothing)))
+    return _nothing(steps, Vec(nothing), rules.JACOBIAN, _jacobian_shape(expression, variable), transposes)
 
 
 def _first_order(expression, variable, layout, definitions):
     """(steps, result, name of the layout)."""
-    rows, columns = shape_of(expression)
     constant = not depends(expression, variable)
     if not is_matrix(variable):
         found = _constant(expression, variable) if constant else by_scalar(expression, variable, definitions)
         return *found, "shape_of_output" if is_matrix(expression) else "gradient"
     if not is_matrix(expression):
         transposes = [rules.NUMERATOR] if layout == "numerator" else []
-        work = (_constant, ()) if constant else (gradient, (definitions,))
-        return *work[0](expression, variable, *work[1], *transposes), "numerator" if transposes else "gradient"
-    if is_vector(expression) and is_vector(variable):
+        work, name = gradient, "numerator" if transposes else "gradient"
+    elif is_vector(expression) and is_vector(variable):
         transposes = [] if layout == "numerator" else [rules.DENOMINATOR]
-        work = (_constant, ()) if constant else (jacobian, (definitions,))
-        return *work[0](expression, variable, *work[1], *transposes), layout
-    raise UnsupportedError(
-        f"the derivative of a {rows}x{columns} expression by {variable} "
-        f"({variable.shape[0]}x{variable.shape[1]}) needs the vec form, which is not carried yet; "
-        "contract it with a constant matrix G, as in tr(G'*Y), to have its gradient"
-    )
+        work, name = jacobian, layout
+    else:
+        work, transposes, name = jacobian, [], "vec"
+    if constant:
+        return *_constant(expression, variable, *transposes), name
+    return *work(expression, variable, definitions, *transposes), name
 
 
 def conventions(expression, variables):
@@ -343,6 +363,7 @@ def conventions(expression, variables):
     # An elementwise function stands in its node with a slot for its argument.
     kinds = {type(f) for n in moving for f in (n, *(n.args[:1] if isinstance(n, Apply) else ()))}
     found = [CONVENTIONS[k] for k in CONVENTIONS if k in kinds]
+    found += [rules.CONDITIONS[k] for k in rules.CONDITIONS if k in kinds]
     squared = sum(rules.is_squared_norm(n) for n in moving)
     if sum(isinstance(n, Norm) for n in moving) > squared:
         found.append("the argument of the norm is not zero")
@@ -363,18 +384,35 @@ def differentiate(expression, variables, wrt, layout="denominator", definitions=
     variables = (*variables, *(symbol for symbol, _ in definitions))
     found = Derivation(expression, variables, steps, result, name, tuple(wrt), tuple(definitions))
     found = found.with_conditions(*conventions(expression, wrt))
-    if len(wrt) == 1:
-        return found
-    return _second_order(found)
+    return found if len(wrt) == 1 else _second_order(found)
+
+
+def structured(derivation, structure):
+    """By the free entries of the variable, from the gradient by independent ones."""
+    rule = rules.STRUCTURES[structure]
+    last, result = _finish(rule, derivation.result, rule.apply(derivation.result))
+    return replace(derivation, steps=derivation.steps + last, result=result, structure=structure)
 
 
 def _second_order(first):
     f, (x, z) = first.expression, first.wrt_all
     if is_matrix(f):
         raise UnsupportedError("order 2 is the Hessian of a scalar; the expression is not a scalar")
-    if any(is_matrix(v) and not is_vector(v) for v in (x, z)):
-        raise UnsupportedError("order 2 by a matrix needs the vec form, which is not carried yet")
     if first.definitions:
         raise UnsupportedError("order 2 takes no definitions: a defined symbol would hide its variable")
+    if any(is_matrix(v) and not is_vector(v) for v in (x, z)):
+        return _second_order_by_matrices(first)
     steps, result, _ = _first_order(first.result, z, "numerator" if is_matrix(x) or is_matrix(z) else "denominator", ())
     return replace(first, steps=first.steps + steps, result=result, layout="hessian")
+
+
+def _second_order_by_matrices(first):
+    """In vec form: [i, j] is the derivative by entry i of vec(X) and entry j of vec(Z)."""
+    x, z = first.wrt_all
+    steps, result, name = _first_order(first.result, z, "denominator", ())
+    if name != "vec":  # one of the two is a scalar
+        stacked = Vec(result)
+        steps += chain(result, (rules.VECTORISE, stacked))
+        result = stacked if is_matrix(x) else Transpose(stacked)
+        steps += chain(stacked, (rules.NUMERATOR, result))
+    return replace(first, steps=first.steps + steps, result=result, layout="hessian_vec")

@@ -19,7 +19,7 @@ from derivations.expressions import (
 )
 
 # The places of the arguments in an elementwise function; no variable can have these names.
-SLOTS = (Symbol("·u", real=True), Symbol("·v", real=True))
+SLOTS = tuple(Symbol(name, real=True) for name in ("·u", "·v", "·w"))
 
 
 class Apply(MatrixNode):
@@ -34,6 +34,9 @@ class Apply(MatrixNode):
     def __new__(cls, function, *matrices):
         function = sympify(function)
         slots = SLOTS[: len(matrices)]
+        if len(set(matrices)) < len(matrices):
+            # max(A, A): one matrix has one slot.
+            function = function.xreplace({s: slots[matrices.index(m)] for s, m in zip(slots, matrices)})
         shape = next(m.shape for m in matrices if is_matrix(m))
         used = [s for s in slots if has_slot(function, s)]
         if not used:
@@ -48,16 +51,24 @@ class Apply(MatrixNode):
             return Scale(outside, Hadamard(*(cls(f, *matrices) for f in inside)))
         inner = [a for a in function.args if any(has_slot(a, s) for s in used)]
         fixed = [a for a in function.args if a not in inner]
-        if len(inner) == 1 and any(a.has(*SLOTS) for a in fixed):
+        foreign = [a for a in fixed if a.has(*SLOTS)]
+        if foreign:
             # A parameter with an elementwise function inside would mistake its slots for ours.
-            (parameter,) = fixed
-            placed = function.func(*(SLOTS[0] if a in inner else SLOTS[1] for a in function.args))
-            return cls(placed, cls(inner[0], *matrices), Scale(parameter, Ones(*shape)))
+            places = dict(zip(dict.fromkeys([*inner, *foreign]), SLOTS))
+            placed = function.func(*(places.get(a, a) for a in function.args))
+            spread = [Scale(a, Ones(*shape)) if a in foreign else cls(a, *matrices) for a in places]
+            return cls(placed, *spread)
         if len(inner) == 1 and inner[0] != SLOTS[0]:
             return cls(function.func(*(SLOTS[0] if a in inner else a for a in function.args)), cls(inner[0], *matrices))
+        if any(a not in slots for a in inner):
+            # An argument that is a function itself, such as -v in clip(u, -v, v), gets a slot of its own.
+            places = dict(zip(dict.fromkeys(inner), SLOTS))
+            placed = function.func(*(places.get(a, a) for a in function.args))
+            return cls(placed, *(cls(a, *matrices) for a in places))
         if len(used) < len(matrices):
             matrices = [m for s, m in zip(slots, matrices) if s in used]
             function = function.xreplace(dict(zip(used, SLOTS)))
+        matrices = [_with_sign_inside(m) for m in matrices]
         first = matrices[0]
         if len(matrices) == 1:
             if isinstance(first, Transpose):
@@ -70,6 +81,12 @@ class Apply(MatrixNode):
 
     def pushed_transpose(self):
         return self if len(self.args) == 2 and Transpose(self.args[1]) == self.args[1] else None
+
+
+def _with_sign_inside(matrix):
+    """-(A - B) as B - A."""
+    scalar, core = split_scale(matrix)
+    return Sum(*(-t for t in core.args)) if scalar == -1 and isinstance(core, Sum) else matrix
 
 
 def has_slot(function, slot):
@@ -105,7 +122,7 @@ def _power_of_core(core, exponent):
     inner, power = split_elementwise_power(core)
     if power != 1 and (exponent.is_integer or (power.is_integer and power.is_odd)):
         return _elementwise_power(inner, power * exponent)
-    if isinstance(core, Ones) or (isinstance(core, Zero) and exponent.is_positive):
+    if isinstance(core, Ones) or (isinstance(core, (Zero, Identity)) and exponent.is_positive):
         return core
     if isinstance(core, Hadamard) and exponent.is_integer:
         return Hadamard(*(_elementwise_power(f, exponent) for f in core.args))
@@ -166,6 +183,9 @@ class Diag(MatrixNode):
     def pushed_transpose(self):
         return self
 
+    def pushed_inverse(self):
+        return Diag(Apply(1 / SLOTS[0], self.args[0]))
+
 
 class DiagonalOf(MatrixNode):
     """The diagonal of a square matrix, as a vector."""
@@ -193,4 +213,15 @@ class Softmax(MatrixNode):
     __slots__ = ()
 
     def __new__(cls, matrix):
+        return cls._make(matrix.shape, matrix)
+
+
+class SoftmaxRows(MatrixNode):
+    """The softmax of each row of a matrix."""
+
+    __slots__ = ()
+
+    def __new__(cls, matrix):
+        if matrix.shape[1] == 1:
+            return Ones(*matrix.shape)
         return cls._make(matrix.shape, matrix)

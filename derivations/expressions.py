@@ -49,6 +49,14 @@ class MatrixNode(Plain, Basic):
         """The transpose without a Transpose at its root, or None if there is no such form."""
         return None
 
+    def pushed_inverse(self):
+        """The inverse without an Inverse at its root, or None if there is no such form."""
+        return None
+
+    def times(self, right):
+        """The product with a factor at the right where it is one node again, or None."""
+        return None
+
     @property
     def T(self):
         return Transpose(self)
@@ -143,11 +151,20 @@ class Variable(MatrixNode):
     def pushed_transpose(self):
         return self if is_declared(self, SYMMETRIC) else None
 
+    def pushed_inverse(self):
+        return Transpose(self) if is_declared(self, {"orthogonal"}) else None
+
+    def times(self, right):
+        # Q Q' = Q'Q = I
+        if is_declared(self, {"orthogonal"}) and right == Transpose(self):
+            return Identity(self.shape[0])
+        return None
+
 
 SYMMETRIC = frozenset({"symmetric", "positive_definite", "diagonal"})
+SQUARE = SYMMETRIC | {"invertible", "posdet", "orthogonal"}
 # What may be declared of a variable: of a square matrix, of a vector or of rows, of all entries.
-PROPERTIES = SYMMETRIC | {
-    *("invertible", "posdet"),
+PROPERTIES = SQUARE | {
     *("prob", "onehot", "onehot_rows", "centred", "independent"),
     *("integer", "unit_interval", "positive", "binary", "pm1", "small"),
 }
@@ -171,7 +188,7 @@ def settled(variable):
 
 def freed(variable):
     """The variable as a variable of differentiation: with independent entries."""
-    return Variable(variable.name, *variable.shape, *variable.properties, "independent")
+    return Variable(variable.name, *variable.shape, *{*variable.properties, "independent"})
 
 
 class Identity(MatrixNode):
@@ -179,9 +196,12 @@ class Identity(MatrixNode):
 
     def __new__(cls, size):
         size = sympify(size)
-        return cls._make((size, size), size)
+        return cls._make((size, size), size) if size != 1 else S.One
 
     def pushed_transpose(self):
+        return self
+
+    def pushed_inverse(self):
         return self
 
 
@@ -236,6 +256,9 @@ class Scale(MatrixNode):
 
     def pushed_transpose(self):
         return Scale(self.args[0], Transpose(self.args[1]))
+
+    def pushed_inverse(self):
+        return Scale(1 / self.args[0], Inverse(self.args[1]))
 
 
 class Sum(MatrixNode):
@@ -308,7 +331,10 @@ class Product(MatrixNode):
         rows, columns = chain[0].shape[0], chain[-1].shape[1]
         if any(isinstance(f, Zero) for f in chain):
             return Zero(rows, columns)
-        chain = _join_powers(chain)
+        joined = _join_neighbours(chain)
+        if any(not is_matrix(f) or isinstance(f, (Scale, Product, Zero)) for f in joined):
+            return Product(scalar, *joined)
+        chain = joined
         inner, chain = _split_scalars(chain)
         scalar *= inner
         if not chain:
@@ -349,21 +375,50 @@ def _flatten_product(factors):
     return scalar, chain or [S.One]
 
 
-def _join_powers(chain):
+def _join_neighbours(chain):
+    """The factors with neighbours joined, as powers of one base are; identities are left out."""
     joined = []
     for factor in chain:
         if isinstance(factor, Identity):
             continue
-        if joined:
-            base, exponent = split_power(joined[-1])
-            other, more = split_power(factor)
-            if base == other and base.shape[0] == base.shape[1]:
-                factor = Power(base, exponent + more)
-                joined.pop()
-                if isinstance(factor, Identity):
-                    continue
-        joined.append(factor)
+        while joined and (whole := _join(joined[-1], factor)) is not None:
+            factor = whole
+            joined.pop()
+        if not isinstance(factor, Identity):
+            joined.append(factor)
+            _cancel_inverse(joined)
     return joined or [Identity(chain[0].shape[0])]
+
+
+def _cancel_inverse(chain):
+    """(A B)^-1 A B = I and A B (A B)^-1 = I at the end of a chain of factors, in place."""
+    base, exponent = split_power(chain[-1])
+    if isinstance(base, Product) and exponent.is_negative:
+        start = len(chain) - 1 - len(base.args)
+        if start >= 0 and tuple(chain[start:-1]) == base.args:
+            chain[start:] = _factors(Power(base, exponent + 1))
+            return
+    for i in range(len(chain) - 2, -1, -1):
+        base, exponent = split_power(chain[i])
+        if isinstance(base, Product) and exponent.is_negative and tuple(chain[i + 1 :]) == base.args:
+            chain[i:] = _factors(Power(base, exponent + 1))
+            return
+
+
+def _factors(power):
+    return [] if isinstance(power, Identity) else [power]
+
+
+def _join(left, right):
+    """Two neighbouring factors as one, where there is such a form."""
+    if not is_matrix(left) or not is_matrix(right):
+        return None
+    whole = left.times(right)
+    if whole is not None:
+        return whole
+    base, exponent = split_power(left)
+    other, more = split_power(right)
+    return Power(base, exponent + more) if base == other and base.shape[0] == base.shape[1] else None
 
 
 def _split_scalars(chain):
@@ -439,6 +494,15 @@ class Transpose(MatrixNode):
     def pushed_transpose(self):
         return self.args[0]
 
+    def pushed_inverse(self):
+        return Transpose(Inverse(self.args[0]))
+
+    def times(self, right):
+        inside = self.args[0]
+        if isinstance(inside, Variable) and right == inside and is_declared(inside, {"orthogonal"}):
+            return Identity(self.shape[0])
+        return None
+
 
 def transpose_terms(node):
     """A sum, or a Hadamard product, of transposes, where that is the same or shows fewer of them."""
@@ -457,16 +521,14 @@ class Inverse(MatrixNode):
 
     def __new__(cls, matrix):
         need_square(matrix, "invert")
-        if isinstance(matrix, (Inverse, Identity)):
-            return matrix.args[0] if isinstance(matrix, Inverse) else matrix
-        if isinstance(matrix, Scale):
-            return Scale(1 / matrix.args[0], Inverse(matrix.args[1]))
-        if isinstance(matrix, Transpose):
-            return Transpose(Inverse(matrix.args[0]))
-        return cls._make(matrix.shape, matrix)
+        pushed = matrix.pushed_inverse()
+        return cls._make(matrix.shape, matrix) if pushed is None else pushed
 
     def pushed_transpose(self):
         return self if Transpose(self.args[0]) == self.args[0] else None
+
+    def pushed_inverse(self):
+        return self.args[0]
 
 
 class Power(MatrixNode):
@@ -485,6 +547,8 @@ class Power(MatrixNode):
             return Scale(matrix.args[0] ** exponent, Power(matrix.args[1], exponent))
         if isinstance(matrix, Transpose):
             return Transpose(Power(matrix.args[0], exponent))
+        if exponent.is_Integer and exponent > 1 and (square := matrix.times(matrix)) is not None:
+            return Product(square, Power(matrix, exponent - 2))
         if isinstance(matrix, Power) and exponent.is_integer:
             return Power(matrix.args[0], matrix.args[1] * exponent)
         if exponent.is_Integer and exponent < 0:

@@ -3,7 +3,7 @@
 At a kink the derivative is a convention; each class that has one states it in `convention`.
 """
 
-from sympy import Abs, DiracDelta, Function, Heaviside, Max, Min, Pow, S, erf, exp, log, pi, sign, sqrt
+from sympy import Abs, DiracDelta, Function, Heaviside, Pow, S, erf, exp, log, pi, sign, sqrt
 
 
 class RealFunction(Function):
@@ -20,7 +20,10 @@ class RealFunction(Function):
 
     def _eval_evalf(self, precision):
         defined = DEFINITIONS.get(type(self))
-        return defined(self.args[0])._eval_evalf(precision) if defined else None
+        if defined:
+            return defined(self.args[0])._eval_evalf(precision)
+        value = self.func(*(a._evalf(precision) for a in self.args))
+        return None if value == self else value
 
 
 class step(RealFunction):
@@ -93,6 +96,80 @@ class normcdf(RealFunction):
         return normpdf(u)
 
 
+class maximum(RealFunction):
+    """max(u, v)."""
+
+    @classmethod
+    def eval(cls, u, v):
+        if u == v:
+            return u
+        return max(u, v) if u.is_Number and v.is_Number else None
+
+    def fdiff(self, argindex=1):
+        u, v = self.args
+        return step(u - v) if argindex == 1 else step(v - u)
+
+
+class minimum(RealFunction):
+    """min(u, v)."""
+
+    @classmethod
+    def eval(cls, u, v):
+        if u == v:
+            return u
+        return min(u, v) if u.is_Number and v.is_Number else None
+
+    def fdiff(self, argindex=1):
+        u, v = self.args
+        return step(v - u) if argindex == 1 else step(u - v)
+
+
+class clip(RealFunction):
+    """u, but at least lo and at most hi: min(max(u, lo), hi)."""
+
+    @classmethod
+    def eval(cls, u, lo, hi):
+        if u in (lo, hi):
+            return minimum(u, hi) if u == lo else u
+        return min(max(u, lo), hi) if u.is_Number and lo.is_Number and hi.is_Number else None
+
+    def fdiff(self, argindex=1):
+        u, lo, hi = self.args
+        if argindex == 1:
+            return step(u - lo) * step(hi - u)
+        return step(lo - u) * step(hi - lo) if argindex == 2 else step(maximum(u, lo) - hi)
+
+
+class huber(RealFunction):
+    """u^2/2 where |u| <= c, and c (|u| - c/2) elsewhere; c > 0."""
+
+    @classmethod
+    def eval(cls, u, c):
+        if u == 0:
+            return S.Zero
+        if not (u.is_Number and c.is_Number):
+            return None
+        return u**2 / 2 if abs(u) <= c else c * (abs(u) - c / 2)
+
+    def fdiff(self, argindex=1):
+        u, c = self.args
+        return clip(u, -c, c) if argindex == 1 else relu(Abs(u) - c)
+
+
+class modulus(RealFunction):
+    """|u| of a real number, while it is differentiated."""
+
+    def slope(self, u):
+        return direction(u)
+
+
+class direction(RealFunction):
+    """sign(u) of a real number, while it is differentiated."""
+
+    def slope(self, _):
+        return S.Zero
+
+
 # What SymPy can do with plain functions in place of ours.
 DEFINITIONS = {
     sigmoid: lambda u: 1 / (1 + exp(-u)),
@@ -106,8 +183,9 @@ CONVENTIONS = {
     step: "the step has slope 0",
     Abs: "the slope of |u| at 0 is 0",
     sign: "the sign has slope 0",
-    Max: "where the arguments of max are equal, the first one counts",
-    Min: "where the arguments of min are equal, the first one counts",
+    maximum: "where the arguments of max are equal, its slopes are 0",
+    minimum: "where the arguments of min are equal, its slopes are 0",
+    clip: "at its bounds the slope of clip is 0",
 }
 
 
@@ -117,13 +195,13 @@ def slope(function, symbol):
     SymPy's, except that the Dirac deltas where step and sign jump are taken as zero, and that
     |u| is differentiated to sign(u) whatever stands around it.
     """
-    derivative = function.diff(symbol)
+    # SymPy takes |u| for that of a complex number wherever it cannot see that u is real.
+    derivative = function.replace(Abs, modulus).replace(sign, direction).diff(symbol)
     if derivative.has(DiracDelta, Heaviside):
         derivative = derivative.replace(DiracDelta, lambda *_: S.Zero).replace(Heaviside, lambda u, *_: step(u))
-    if derivative.has(sign) and derivative.has(Abs):
-        derivative = derivative.replace(Abs, lambda u: u * sign(u))
-    if derivative.has(sign):
+    if derivative.has(direction):
+        derivative = derivative.replace(modulus, lambda u: u * direction(u))
         derivative = derivative.replace(
-            lambda e: isinstance(e, Pow) and isinstance(e.base, sign) and e.exp.is_even, lambda e: S.One
+            lambda e: isinstance(e, Pow) and isinstance(e.base, direction) and e.exp.is_even, lambda e: S.One
         )
-    return derivative
+    return derivative.replace(modulus, Abs).replace(direction, sign)

@@ -20,8 +20,14 @@ def rewrite(expression, table, order=str):
     seen = {}
 
     def inside(node):
-        args = tuple(visit(a) for a in node.args)
-        return node.func(*args) if args != node.args else node
+        met = set()
+        # A node that is built of new parts may have another form, whose parts were not visited yet.
+        while node not in met:
+            met.add(node)
+            args = tuple(visit(a) for a in node.args)
+            if args != node.args:
+                node = node.func(*args)
+        return node
 
     def visit(node):
         if not node.args:

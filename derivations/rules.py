@@ -8,10 +8,39 @@ from dataclasses import replace
 from sympy import Add, Derivative, Dummy, Expr, Mul, Pow, Symbol, log
 
 from derivations.derivation import Rule
-from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, has_slot
-from derivations.expressions import EntrySum, Inner, Inverse, LossGradient, Ones, Power, Product, Scale, Sum, Transpose
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, SoftmaxRows, has_slot
+from derivations.errors import UnsupportedError
+from derivations.expressions import (
+    EntrySum,
+    Identity,
+    Inner,
+    Inverse,
+    LossGradient,
+    Ones,
+    Power,
+    Product,
+    Scale,
+    Sum,
+    Transpose,
+)
 from derivations.functions import slope
+from derivations.kronecker import Commutation, Kronecker, Unvec, Vec
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, MatrixScalar, Norm, Trace
+from derivations.spectral import FUNCTION_NAMES as MATRIX_FUNCTION_NAMES
+from derivations.spectral import (
+    MATRIX_FUNCTIONS,
+    Adjugate,
+    Frechet,
+    LargestEigenvalue,
+    LargestEigenvector,
+    MatrixFunction,
+    NuclearNorm,
+    PseudoInverse,
+    function_of,
+    polar_factor,
+    scalar_function,
+    symmetric_part,
+)
 
 # ------------------------------------------------------------------------------- differentials
 
@@ -90,8 +119,10 @@ def _apply_elementwise(e, d):
 
 def _apply_power(e, d):
     base, exponent = e.args
-    if d(exponent) != 0 or not (exponent.is_Integer and exponent > 0):
+    if d(exponent) != 0:
         return None
+    if not exponent.is_Integer:
+        return Frechet(SLOTS[0] ** exponent, base, d(base)) if exponent.is_integer else None
     n = int(exponent)
     return Sum(*(Product(Power(base, i), d(base), Power(base, n - 1 - i)) for i in range(n)))
 
@@ -117,6 +148,78 @@ def _is_trace_of_power(e, moves):
     return isinstance(e.args[0], Power) and not moves(e.args[0].args[1])
 
 
+def _slope_under_trace(e):
+    """For the trace of commuting functions of one matrix U: (the derivative of their product at U, U), or None."""
+    factors = e.args[0].args if isinstance(e.args[0], Product) else (e.args[0],)
+    candidates = [f.args[1] for f in e.args[0].atoms(MatrixFunction)]
+    for matrix in sorted(candidates, key=lambda m: (len(m.atoms(MatrixFunction)), str(m))):
+        for i in range(len(factors)):
+            function = scalar_function(factors[i:] + factors[:i], matrix)
+            if function is not None:
+                change = function_of(function.diff(SLOTS[0]), matrix)
+                return None if change is None else (change, matrix)
+    return None
+
+
+def _trace_of_function(e, d):
+    change, matrix = _slope_under_trace(e)
+    return Trace(change * d(matrix))
+
+
+def _is_trace_of_function(e, moves):
+    found = _slope_under_trace(e)
+    # A parameter of the function that moves would be left out.
+    return found is not None and not any(
+        moves(p) for f in e.args[0].atoms(MatrixFunction) for p in f.args[0].free_symbols - set(SLOTS)
+    )
+
+
+def _commutes(e, moves):
+    """Whether the argument of a function of a matrix moves by a scalar factor only."""
+    return isinstance(e.args[1], Scale) and not moves(e.args[1].args[1])
+
+
+def _commuting_function(e, d):
+    change = function_of(slope(e.args[0], SLOTS[0]), e.args[1])
+    return None if change is None else Product(change, d(e.args[1]))
+
+
+def _pseudo_inverse_differential(e, d):
+    # Golub & Pereyra (1973), for a rank that is locally constant.
+    matrix, change = e.args[0], d(e.args[0])
+    rows, columns = matrix.shape
+    outside, kernel = Identity(rows) - matrix * e, Identity(columns) - e * matrix
+    return Sum(
+        -(e * change * e),
+        e * Transpose(e) * Transpose(change) * outside,
+        kernel * Transpose(change) * Transpose(e) * e,
+    )
+
+
+def _eigenvector_differential(e, d):
+    part = symmetric_part(e.args[0])
+    change = symmetric_part(d(e.args[0]))
+    gap = Scale(LargestEigenvalue(e.args[0]), Identity(e.shape[0])) - part
+    return PseudoInverse(gap) * change * e
+
+
+def _softmax_rows_differential(e, d):
+    change = d(e.args[0])
+    return Hadamard(e, change - Product(Hadamard(e, change), Ones(e.shape[1], e.shape[1])))
+
+
+def _is_log_softmax_rows(e, *_):
+    return e.args[0] == log(SLOTS[0]) and isinstance(e.args[1], SoftmaxRows)
+
+
+def _log_softmax_rows_differential(e, d):
+    p = e.args[1]
+    change = d(p.args[0])
+    return change - Product(Hadamard(p, change), Ones(e.shape[1], e.shape[1]))
+
+
+GOODFELLOW = "Goodfellow, Bengio & Courville (2016), Deep Learning, 6.2.2"
+HIGHAM = "Higham (2008), Functions of Matrices, ch. 3"
 MINKA = "Minka (2000), Old and New Matrix Algebra Useful for Statistics"
 CALCULUS = "Calculus of one variable"
 
@@ -156,6 +259,14 @@ DIFFERENTIALS = (
         when=_is_trace_of_power,
         source=MINKA,
     ),
+    Rule(
+        Trace,
+        "trace of a function",
+        r"d\operatorname{tr}f(U) = \operatorname{tr}(f'(U)\,dU)",
+        _trace_of_function,
+        when=_is_trace_of_function,
+        source=HIGHAM,
+    ),
     Rule(Trace, "trace", r"d\operatorname{tr}U = \operatorname{tr}dU", lambda e, d: Trace(d(e.args[0])), minor=True),
     Rule(
         EntrySum,
@@ -169,6 +280,13 @@ DIFFERENTIALS = (
         "determinant",
         r"d\det U = \det(U)\operatorname{tr}(U^{-1}dU)",
         lambda e, d: e * Trace(Inverse(e.args[0]) * d(e.args[0])),
+    ),
+    Rule(
+        LogDet,
+        "log-determinant of a power",
+        r"d\log\det U^k = k\operatorname{tr}(U^{-1}dU)",
+        lambda e, d: e.args[0].args[1] * Trace(Inverse(e.args[0].args[0]) * d(e.args[0].args[0])),
+        when=_is_trace_of_power,
     ),
     Rule(
         LogDet,
@@ -193,9 +311,8 @@ DIFFERENTIALS = (
         r"d\log\operatorname{softmax}(z) = dz - \mathbf1\,p^\top dz,\ p=\operatorname{softmax}(z)",
         _log_softmax_differential,
         when=_is_log_softmax,
-        source="Goodfellow, Bengio & Courville (2016), Deep Learning, 6.2.2",
+        source=GOODFELLOW,
     ),
-    Rule(Apply, "elementwise chain rule", r"d f(U) = f'(U)\odot dU", _apply_elementwise),
     Rule(
         Pow,
         "squared norm",
@@ -214,14 +331,14 @@ DIFFERENTIALS = (
         "log-sum-exp",
         r"d\log\mathbf1^\top e^z = \operatorname{softmax}(z)^\top dz",
         lambda e, d: pairing(Softmax(e.args[0]), d(e.args[0])),
-        source="Goodfellow, Bengio & Courville (2016), Deep Learning, 6.2.2",
+        source=GOODFELLOW,
     ),
     Rule(
         Softmax,
         "softmax",
         r"d p = (\operatorname{diag}p - pp^\top)\,dz,\ p=\operatorname{softmax}(z)",
         _softmax_differential,
-        source="Goodfellow, Bengio & Courville (2016), Deep Learning, 6.2.2",
+        source=GOODFELLOW,
     ),
     Rule(
         Diag,
@@ -238,12 +355,102 @@ DIFFERENTIALS = (
         minor=True,
     ),
     Rule(
+        Apply,
+        "log-softmax of rows",
+        r"d\log P = dZ - (P\odot dZ)\mathbf1\mathbf1^\top,\ P=\operatorname{softmax}_{\text{rows}}(Z)",
+        _log_softmax_rows_differential,
+        when=_is_log_softmax_rows,
+        source=GOODFELLOW,
+    ),
+    Rule(Apply, "elementwise chain rule", r"d f(U) = f'(U)\odot dU", _apply_elementwise),
+    Rule(
+        SoftmaxRows,
+        "softmax of rows",
+        r"dP = P\odot(dZ - (P\odot dZ)\mathbf1\mathbf1^\top),\ P=\operatorname{softmax}_{\text{rows}}(Z)",
+        _softmax_rows_differential,
+        source=GOODFELLOW,
+    ),
+    Rule(Vec, "vec", r"d\operatorname{vec}U = \operatorname{vec}dU", lambda e, d: Vec(d(e.args[0])), minor=True),
+    Rule(
+        Unvec,
+        "vec",
+        r"d\operatorname{unvec}u = \operatorname{unvec}du",
+        lambda e, d: Unvec(d(e.args[0]), *e.shape),
+        minor=True,
+    ),
+    Rule(
+        Kronecker,
+        "constant factors",
+        r"d(A\otimes U) = A\otimes dU",
+        _each_factor(Kronecker),
+        when=_one_varies,
+        minor=True,
+    ),
+    Rule(Kronecker, "product rule", r"d(U\otimes V) = dU\otimes V + U\otimes dV", _each_factor(Kronecker)),
+    Rule(
+        MatrixFunction,
+        "function of a multiple of a matrix",
+        r"d f(sA) = f'(sA)\,A\,ds",
+        _commuting_function,
+        when=_commutes,
+        source=HIGHAM,
+    ),
+    Rule(
+        MatrixFunction,
+        "function of a matrix",
+        r"d f(U) = L_f(U, dU)",
+        lambda e, d: Frechet(e.args[0], e.args[1], d(e.args[1])),
+        source=HIGHAM,
+    ),
+    Rule(
+        Adjugate,
+        "adjugate",
+        r"d\operatorname{adj}U = \operatorname{tr}(U^{-1}dU)\operatorname{adj}U - U^{-1}\,dU\operatorname{adj}U",
+        lambda e, d: Trace(Inverse(e.args[0]) * d(e.args[0])) * e - Inverse(e.args[0]) * d(e.args[0]) * e,
+    ),
+    Rule(
+        PseudoInverse,
+        "pseudo-inverse",
+        r"dU^+ = -U^+dU\,U^+ + U^+U^{+\top}dU^\top(I - UU^+) + (I - U^+U)dU^\top U^{+\top}U^+",
+        _pseudo_inverse_differential,
+        source="Golub & Pereyra (1973), SIAM J. Numer. Anal. 10, 413-432",
+    ),
+    Rule(
+        LargestEigenvalue,
+        "simple eigenvalue",
+        r"d\lambda = v^\top dS\,v",
+        lambda e, d: Product(Transpose(LargestEigenvector(e.args[0])), d(e.args[0]), LargestEigenvector(e.args[0])),
+    ),
+    Rule(
+        LargestEigenvector,
+        "eigenvector of a simple eigenvalue",
+        r"dv = (\lambda I - S)^+\,dS\,v",
+        _eigenvector_differential,
+    ),
+    Rule(
+        NuclearNorm,
+        "nuclear norm",
+        r"d\lVert U\rVert_* = \operatorname{tr}(U^+(U U^\top)^{1/2}dU)",
+        lambda e, d: pairing(polar_factor(e.args[0]), d(e.args[0])),
+        source="Watson (1992), Linear Algebra Appl. 170, 33-45",
+    ),
+    Rule(
         Loss,
         "gradient of the loss",
         r"dL(W) = \operatorname{tr}\bigl((\partial L/\partial W)^\top dW\bigr)",
         lambda e, d: pairing(LossGradient(*e.args), d(e.args[1])),
     ),
 )
+
+# Where a differential does not exist everywhere: what must hold where it is taken.
+CONDITIONS = {
+    LargestEigenvalue: "the largest eigenvalue is simple",
+    LargestEigenvector: "the largest eigenvalue is simple",
+    NuclearNorm: "the matrix under the nuclear norm has full rank",
+    PseudoInverse: "the rank under the pseudo-inverse does not change",
+    Adjugate: "the matrix under the adjugate is invertible",
+    Det: "the matrix under the determinant is invertible",
+}
 
 # Scalars are SymPy's: these rows only choose the name that a reader expects.
 SCALAR_DIFFERENTIALS = (
@@ -299,6 +506,35 @@ def _free_hadamard(gradient, product, moves):
     return Hadamard(*fixed, gradient), next(f for f in product.args if moves(f))
 
 
+def _peel(product, moves):
+    """A Kronecker product as (moving part, fixed factor, whether that stands at the left), one factor taken off."""
+    last = product.args[-1]
+    if moves(last):
+        return Kronecker(*product.args[1:]), product.args[0], True
+    return Kronecker(*product.args[:-1]), last, False
+
+
+def _vec_of_kronecker(product, moves):
+    """J with vec(A kron U) = J vec(U), and U."""
+    moving, fixed, at_left = _peel(product, moves)
+    (m, n), (p, q) = (fixed.shape, moving.shape) if at_left else (moving.shape, fixed.shape)
+    turn = Kronecker(Identity(n), Commutation(q, m), Identity(p))
+    size = Identity(moving.shape[0] * moving.shape[1])
+    return Product(turn, Kronecker(Vec(fixed), size) if at_left else Kronecker(size, Vec(fixed))), moving
+
+
+def _free_kronecker(gradient, product, moves):
+    moving, fixed, at_left = _peel(product, moves)
+    parts = gradient.args if isinstance(gradient, Kronecker) else ()
+    for i in range(1, len(parts)):
+        left, right = Kronecker(*parts[:i]), Kronecker(*parts[i:])
+        other, own = (left, right) if at_left else (right, left)
+        if other.shape == fixed.shape and own.shape == moving.shape:
+            return Scale(pairing(other, fixed), own), moving
+    jacobian, moving = _vec_of_kronecker(product, moves)
+    return Unvec(Product(Transpose(jacobian), Vec(gradient)), *moving.shape), moving
+
+
 # apply(G, U, moves) -> (G', V) with tr(G'U) = tr(G''V) and V one layer inside U.
 TRACE_MOVES = (
     Rule(
@@ -331,6 +567,31 @@ TRACE_MOVES = (
         r"g^\top\operatorname{diag}(dU) = \operatorname{tr}(\operatorname{diag}(g)\,dU)",
         lambda g, u, _: (Diag(g), u.args[0]),
     ),
+    Rule(
+        Vec,
+        "vec moves across",
+        r"g^\top\operatorname{vec}dU = \operatorname{tr}(\operatorname{unvec}(g)^\top dU)",
+        lambda g, u, _: (Unvec(g, *u.args[0].shape), u.args[0]),
+    ),
+    Rule(
+        Unvec,
+        "vec moves across",
+        r"\operatorname{tr}(G^\top\operatorname{unvec}du) = \operatorname{vec}(G)^\top du",
+        lambda g, u, _: (Vec(g), u.args[0]),
+    ),
+    Rule(
+        Kronecker,
+        "Kronecker factor moves across",
+        r"\operatorname{tr}((G\otimes H)^\top(A\otimes dU)) = \operatorname{tr}(G^\top A)\operatorname{tr}(H^\top dU)",
+        _free_kronecker,
+    ),
+    Rule(
+        Frechet,
+        "adjoint of the Fréchet derivative",
+        r"\operatorname{tr}(G^\top L_f(U, dU)) = \operatorname{tr}(L_f(U^\top, G)^\top dU)",
+        lambda g, u, _: (Frechet(u.args[0], Transpose(u.args[1]), g), u.args[2]),
+        source=HIGHAM,
+    ),
 )
 
 # The same moves where dX is a vector.
@@ -340,28 +601,115 @@ INNER_MOVES = tuple(
 )
 
 
-def _jacobian_product(left, product, moves):
+def _vec_product(left, product, moves):
     at = next(i for i, f in enumerate(product.args) if moves(f))
-    moving, right = product.args[at], product.args[at + 1 :]
-    left = Product(left, *product.args[:at])
-    if not right:
-        return left, moving
-    if isinstance(moving, Diag):
-        return Product(left, Diag(Product(*right))), moving.args[0]
-    return None
+    before, moving, after = product.args[:at], product.args[at], product.args[at + 1 :]
+    outer, right = Product(*before) if before else Identity(moving.shape[0]), Product(*after) if after else None
+    if not isinstance(moving, Diag):
+        turned = Identity(moving.shape[1]) if right is None else Transpose(right)
+        return Product(left, Kronecker(turned, outer)), moving
+    vector, size = moving.args[0], moving.shape[0]
+    if right is None:  # A diag(u) = A o (1 u')
+        return Product(left, Diag(Vec(outer)), Kronecker(Identity(size), Ones(outer.shape[0]))), vector
+    # diag(u) B = (u 1') o B
+    columns = right.shape[1]
+    spread = Kronecker(Ones(columns), Identity(size))
+    return Product(left, Kronecker(Identity(columns), outer), Diag(Vec(right)), spread), vector
 
 
-def _jacobian_hadamard(left, product, moves):
+def _vec_hadamard(left, product, moves):
     fixed = Hadamard(*(f for f in product.args if not moves(f)))
-    return Product(left, Diag(fixed)), next(f for f in product.args if moves(f))
+    return Product(left, Diag(Vec(fixed))), next(f for f in product.args if moves(f))
 
 
-# apply(L, U, moves) -> (L', V) with L U = L' V and V one layer inside the vector U.
-VECTOR_MOVES = (
-    Rule(Product, "associativity", r"A(B\,du) = (AB)\,du", _jacobian_product),
+def _vec_kronecker(left, product, moves):
+    jacobian, moving = _vec_of_kronecker(product, moves)
+    return Product(left, jacobian), moving
+
+
+def _vec_frechet(left, node, _):
+    function, matrix, direction = node.args
+    if function != MATRIX_FUNCTIONS["sqrtm"]:
+        name = MATRIX_FUNCTION_NAMES.get(function, "a power with a symbolic exponent")
+        raise UnsupportedError(
+            f"the Jacobian of {name} has no closed form in Kronecker products; "
+            "contract it with a constant matrix G, as in tr(G'*expm(X)), to have its gradient"
+        )
+    root, size = MatrixFunction(function, matrix), Identity(matrix.shape[0])
+    return Product(left, Inverse(Kronecker(Transpose(root), size) + Kronecker(size, root))), direction
+
+
+def _vec_diagonal(size):
+    """The matrix D with vec(diag(u)) = D u and diag(U) = D' vec(U)."""
+    return Product(Diag(Vec(Identity(size))), Kronecker(Ones(size), Identity(size)))
+
+
+# apply(L, U, moves) -> (L', V) with L vec(U) = L' vec(V) and V one layer inside U.
+VEC_MOVES = (
     Rule(
-        Hadamard, "Hadamard product as a diagonal matrix", r"a\odot du = \operatorname{diag}(a)\,du", _jacobian_hadamard
+        Product,
+        "vec of a product",
+        r"\operatorname{vec}(A\,dU\,B) = (B^\top\otimes A)\operatorname{vec}dU",
+        _vec_product,
     ),
+    Rule(
+        Transpose,
+        "commutation matrix",
+        r"\operatorname{vec}(dU^\top) = K\operatorname{vec}dU",
+        lambda left, u, _: (Product(left, Commutation(*u.args[0].shape)), u.args[0]),
+    ),
+    Rule(
+        Hadamard,
+        "Hadamard product as a diagonal matrix",
+        r"\operatorname{vec}(A\odot dU) = \operatorname{diag}(\operatorname{vec}A)\operatorname{vec}dU",
+        _vec_hadamard,
+    ),
+    Rule(
+        Diag,
+        "vec of a diagonal matrix",
+        r"\operatorname{vec}\operatorname{diag}du = \operatorname{diag}(\operatorname{vec}I)(\mathbf1\otimes I)\,du",
+        lambda left, u, _: (Product(left, _vec_diagonal(u.shape[0])), u.args[0]),
+    ),
+    Rule(
+        DiagonalOf,
+        "diagonal by vec",
+        r"\operatorname{diag}dU = (\mathbf1^\top\otimes I)\operatorname{diag}(\operatorname{vec}I)\operatorname{vec}dU",
+        lambda left, u, _: (Product(left, Transpose(_vec_diagonal(u.shape[0]))), u.args[0]),
+    ),
+    Rule(
+        (Vec, Unvec),
+        "vec",
+        r"\operatorname{vec}\operatorname{unvec}du = du",
+        lambda left, u, _: (left, u.args[0]),
+    ),
+    Rule(
+        Kronecker,
+        "vec of a Kronecker product",
+        r"\operatorname{vec}(A\otimes dU) = (I\otimes K\otimes I)(\operatorname{vec}A\otimes I)\operatorname{vec}dU",
+        _vec_kronecker,
+    ),
+    Rule(
+        Frechet,
+        "derivative of the square root",
+        r"S^2 = U \Rightarrow \operatorname{vec}dS = (S^\top\otimes I + I\otimes S)^{-1}\operatorname{vec}dU",
+        _vec_frechet,
+        source=HIGHAM,
+    ),
+)
+
+# The same moves where the expression and dX are vectors.
+VECTOR_NAMES = {
+    "vec of a product": ("associativity", r"A(B\,du) = (AB)\,du"),
+    "Hadamard product as a diagonal matrix": (
+        "Hadamard product as a diagonal matrix",
+        r"a\odot du = \operatorname{diag}(a)\,du",
+    ),
+}
+VECTOR_MOVES = tuple(
+    replace(rule, name=VECTOR_NAMES[rule.name][0], statement=VECTOR_NAMES[rule.name][1])
+    if rule.name in VECTOR_NAMES
+    else rule
+    for rule in VEC_MOVES
 )
 
 OUTER = Rule(None, "scalar times vector", r"(g^\top dx)\,v = v g^\top dx")
@@ -380,9 +728,35 @@ GRADIENT = Rule(
     r"df = \operatorname{tr}(G^\top dX) \Rightarrow \partial f/\partial X = G",
     role="gradient",
 )
-JACOBIAN = Rule(
-    None, "read off the Jacobian", r"dy = J\,dx \Rightarrow \partial y_i/\partial x_j = J_{ij}", role="jacobian"
+VECTORISE = Rule(
+    None, "stack the columns", r"dY \mapsto \operatorname{vec}dY", role="vec", source="Magnus & Neudecker (2019), ch. 9"
 )
+JACOBIAN = Rule(
+    None,
+    "read off the Jacobian",
+    r"d\operatorname{vec}Y = J\operatorname{vec}dX \Rightarrow"
+    r" \partial\operatorname{vec}Y/\partial\operatorname{vec}(X)^\top = J",
+    role="jacobian",
+)
+COOKBOOK = "Petersen & Pedersen (2012), The Matrix Cookbook, 2.8"
+STRUCTURES = {
+    "symmetric": Rule(
+        None,
+        "free entries of a symmetric matrix",
+        r"\partial f/\partial X = G + G^\top - G\odot I",
+        lambda g: Sum(g, Transpose(g), -Hadamard(g, Identity(g.shape[0]))),
+        source=COOKBOOK,
+        role="structure",
+    ),
+    "diagonal": Rule(
+        None,
+        "free entries of a diagonal matrix",
+        r"\partial f/\partial X = G\odot I",
+        lambda g: Hadamard(g, Identity(g.shape[0])),
+        source=COOKBOOK,
+        role="structure",
+    ),
+}
 DENOMINATOR = Rule(
     None,
     "denominator layout: transpose",

@@ -1,14 +1,16 @@
 """Where a matrix becomes a scalar: nodes that are SymPy expressions, so scalar algebra just works."""
 
-from sympy import Abs, Expr, S, sympify
+from sympy import Abs, Expr, Mul, S, sympify
 from sympy.core.symbol import Str
 
 from derivations.errors import ShapeError
 from derivations.expressions import (
     EntrySum,
     Identity,
+    Inverse,
     MatrixDifferential,
     Plain,
+    Power,
     Product,
     Scale,
     Transpose,
@@ -17,6 +19,7 @@ from derivations.expressions import (
     shape_of,
     split_scale,
 )
+from derivations.kronecker import Kronecker, Vec
 
 
 class MatrixScalar(Plain, Expr):
@@ -48,6 +51,8 @@ class Trace(MatrixScalar):
             return S.Zero
         if isinstance(core, Identity):
             return scalar * core.shape[0]
+        if isinstance(core, Kronecker) and all(f.shape[0] == f.shape[1] for f in core.args):
+            return scalar * Mul(*(cls(f) for f in core.args))
         if isinstance(core, Product) and any(f.shape[1] == 1 for f in core.args):
             at = next(i for i, f in enumerate(core.args) if f.shape[1] == 1) + 1
             return scalar * Product(*core.args[at:], *core.args[:at])
@@ -65,6 +70,12 @@ class Det(MatrixScalar):
             return S.One
         if isinstance(matrix, Scale):
             return matrix.args[0] ** matrix.shape[0] * cls(matrix.args[1])
+        if isinstance(matrix, Power) and matrix.args[1].is_integer:
+            return cls(matrix.args[0]) ** matrix.args[1]
+        if isinstance(matrix, Inverse):
+            return 1 / cls(matrix.args[0])
+        if isinstance(matrix, Kronecker) and all(f.shape[0] == f.shape[1] for f in matrix.args):
+            return Mul(*(cls(f) ** (matrix.shape[0] / f.shape[0]) for f in matrix.args))
         return cls._make(matrix)
 
 
@@ -89,10 +100,12 @@ class Norm(MatrixScalar):
         if not is_matrix(matrix):
             return Abs(matrix)
         scalar, core = split_scale(matrix)
-        if isinstance(core, Transpose):
+        if isinstance(core, (Transpose, Vec)):
             core = core.args[0]
         if isinstance(core, Zero):
             return S.Zero
+        if isinstance(core, Kronecker):
+            return Abs(scalar) * Mul(*(cls(f) for f in core.args))
         return Abs(scalar) * cls._make(core)
 
 

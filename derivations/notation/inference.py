@@ -1,5 +1,6 @@
 """Shapes by unification: the surface syntax of any notation becomes an expression tree."""
 
+import re
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -7,7 +8,8 @@ from math import comb
 import sympy
 from sympy import Dummy, Rational, S
 
-from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax
+from derivations import spectral
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, SoftmaxRows
 from derivations.errors import ParseError, ShapeError, UnsupportedError
 from derivations.expressions import (
     EntrySum,
@@ -22,10 +24,31 @@ from derivations.expressions import (
     is_matrix,
     multiply,
 )
-from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, step
+from derivations.functions import (
+    clip,
+    huber,
+    maximum,
+    minimum,
+    normcdf,
+    normpdf,
+    relu,
+    sigmoid,
+    softplus,
+    step,
+)
+from derivations.kronecker import Commutation, Kronecker, Vec
 from derivations.notation.shapes import Declaration, Sizes, declaration, dimension, make_variable
 from derivations.notation.syntax import shape_error
 from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace, mean
+from derivations.spectral import (
+    Adjugate,
+    Frechet,
+    LargestEigenvalue,
+    LargestEigenvector,
+    MatrixFunction,
+    NuclearNorm,
+    PseudoInverse,
+)
 
 ELEMENTWISE = {
     "exp": sympy.exp,
@@ -54,48 +77,78 @@ ELEMENTWISE = {
 FUNCTION_NAMES = {function: name for name, function in ELEMENTWISE.items()}
 
 
+LARGEST_FACTORIAL = 1000
+# Numbers beyond these would keep SymPy busy for hours.
+MOST_BITS, MOST_DIGITS = 10_000, 1000
+
+
 def elementwise(function, value):
     """A scalar function of a scalar, or of every entry of a matrix."""
     if is_matrix(value):
         return Apply(function(SLOTS[0]), value)
+    if function is sympy.factorial and value.is_number and value > LARGEST_FACTORIAL:
+        raise UnsupportedError(f"factorial({value}) is not worked out: its argument is above {LARGEST_FACTORIAL}")
     if function is sympy.log and isinstance(value, Det):
         return LogDet(value.args[0])
     return function(value)
 
 
+ONE = (S.One, S.One)
+
+
+def _either(scalar, matrix):
+    """A builder: one function for scalars, another for matrices."""
+    return lambda a: matrix(a) if is_matrix(a) else scalar(a)
+
+
 # name -> (shape of the result from the shape of the argument, builder)
-SAME, SCALAR, SQUARE_SAME, SQUARE_SCALAR = "same", "scalar", "square", "square to scalar"
 MATRIX_FUNCTIONS = {
-    "sum": (SCALAR, EntrySum),
-    "mean": (SCALAR, lambda a: mean(a) if is_matrix(a) else a),
-    "tr": (SQUARE_SCALAR, Trace),
-    "det": (SQUARE_SCALAR, Det),
-    "logdet": (SQUARE_SCALAR, lambda a: LogDet(a) if is_matrix(a) else sympy.log(a)),
-    "norm2": (SCALAR, Norm),
-    "norm1": (SCALAR, lambda a: EntrySum(elementwise(sympy.Abs, a))),
-    "logsumexp": (SCALAR, lambda a: LogSumExp(a) if is_matrix(a) else a),
-    "softmax": (SAME, lambda a: Softmax(a) if is_matrix(a) else S.One),
-    "logsoftmax": (SAME, lambda a: Apply(sympy.log(SLOTS[0]), Softmax(a)) if is_matrix(a) else S.Zero),
-    "inv": (SQUARE_SAME, lambda a: Inverse(a) if is_matrix(a) else 1 / a),
-}
-LATER = {
-    *(
-        "huber",
-        "clip",
-        "max",
-        "min",
-        "norm_nuc",
-        "lambda_max",
-        "vmax",
-        "softmax_rows",
-        "logsoftmax_rows",
-        "adj",
-        "pinv",
+    "sum": (lambda r, c: ONE, EntrySum),
+    "mean": (lambda r, c: ONE, _either(lambda a: a, mean)),
+    "norm2": (lambda r, c: ONE, Norm),
+    "norm1": (lambda r, c: ONE, lambda a: EntrySum(elementwise(sympy.Abs, a))),
+    "norm_nuc": (lambda r, c: ONE, NuclearNorm),
+    "logsumexp": (lambda r, c: ONE, _either(lambda a: a, LogSumExp)),
+    "softmax": (lambda r, c: (r, c), _either(lambda a: S.One, Softmax)),
+    "logsoftmax": (lambda r, c: (r, c), _either(lambda a: S.Zero, lambda a: elementwise(sympy.log, Softmax(a)))),
+    "softmax_rows": (lambda r, c: (r, c), _either(lambda a: S.One, SoftmaxRows)),
+    "logsoftmax_rows": (
+        lambda r, c: (r, c),
+        _either(lambda a: S.Zero, lambda a: elementwise(sympy.log, SoftmaxRows(a))),
     ),
-    *("expm", "logm", "sqrtm", "sinm", "cosm", "vec", "kron", "comm"),
+    "pinv": (lambda r, c: (c, r), _either(lambda a: 1 / a, PseudoInverse)),
+    "vec": (lambda r, c: (r * c, S.One), Vec),
 }
-SIZED = {"eye", "ones", "zeros", "vector", "matrix", "rows", "cols", "diag"}
-KNOWN = sorted({*ELEMENTWISE, *MATRIX_FUNCTIONS, *SIZED})
+# The same, of square matrices only.
+SQUARE_FUNCTIONS = {
+    "tr": (lambda r, c: ONE, Trace),
+    "det": (lambda r, c: ONE, Det),
+    "logdet": (lambda r, c: ONE, _either(sympy.log, LogDet)),
+    "lambda_max": (lambda r, c: ONE, LargestEigenvalue),
+    "vmax": (lambda r, c: (r, S.One), _either(lambda a: S.One, LargestEigenvector)),
+    "inv": (lambda r, c: (r, r), _either(lambda a: 1 / a, Inverse)),
+    "adj": (lambda r, c: (r, r), _either(lambda a: S.One, Adjugate)),
+    **{
+        name: (
+            lambda r, c: (r, r),
+            _either(
+                lambda a, function=function: function.xreplace({SLOTS[0]: a}),
+                lambda a, function=function: MatrixFunction(function, a),
+            ),
+        )
+        for name, function in spectral.MATRIX_FUNCTIONS.items()
+    },
+}
+# The last one is of the matrix power, whose exponent is a third argument.
+FRECHET = {f"{name}_frechet": function for name, function in spectral.MATRIX_FUNCTIONS.items()} | {
+    "power_frechet": None
+}
+# name -> (function, how many arguments); where several are matrices, they have one shape.
+BROADCAST = {"max": (maximum, 2), "min": (minimum, 2), "huber": (huber, 2), "clip": (clip, 3)}
+BROADCAST_NAMES = {function: name for name, (function, _) in BROADCAST.items()}
+FUNCTION_NAMES.update(BROADCAST_NAMES)
+SIZED = {"eye", "ones", "zeros", "comm", "vector", "matrix", "rows", "cols", "diag"}
+KNOWN = sorted({*ELEMENTWISE, *MATRIX_FUNCTIONS, *SQUARE_FUNCTIONS, *FRECHET, *BROADCAST, "kron", *SIZED})
 
 GREEK = frozenset(
     """alpha beta gamma delta epsilon eps zeta eta theta iota kappa lambda lam mu nu xi rho sigma tau upsilon phi
@@ -140,9 +193,39 @@ class Inference:
             self.fail(f"cannot {verb} {self.describe(a, left)} and {self.describe(b, right)}{hint}", node)
 
     def visit(self, node):
-        return getattr(self, HANDLERS[node.op])(node)
+        typed = getattr(self, HANDLERS[node.op])(node)
+        self.sizes.waiting = [(a, b, place or node) for a, b, place in self.sizes.waiting]
+        return typed
+
+    def settle(self):
+        """Decide the equations of sizes that waited for others, as far as they can be."""
+        wrong = self.sizes.settle()
+        if wrong:
+            left, right, place = wrong
+            sizes = " is not ".join(_size_name(self.sizes.find(s)) for s in (left, right))
+            self.fail(f"the sizes in {self.source[place.start : place.end]} do not fit: {sizes}", place)
+
+    def need_sizes(self):
+        """Raise ShapeError where equations of sizes are still open: m n = p q has many solutions."""
+        for left, right, place in self.sizes.waiting:
+            unknown = self.sizes.find(left * right).atoms(Dummy)
+            names = [
+                n for n, d in self.declared.items() if any(self.sizes.find(s).atoms(Dummy) & unknown for s in d.shape)
+            ]
+            text = self.source[place.start : place.end]
+            if not names:
+                self.fail(f"the sizes in {text} do not follow; write eye(n) or ones(m,n) for eye or matrix(1)", place)
+            shape = "m,n" if self.declared[names[0]].kind == "matrix" else "n"
+            self.fail(
+                f"the sizes of {', '.join(names)} do not follow from {text}; "
+                f"declare them, as in variables={{{names[0]!r}: {shape!r}}}",
+                place,
+            )
 
     def number(self, node):
+        mantissa, _, exponent = node.value.lower().partition("e")
+        if len(mantissa) + (MOST_DIGITS if len(exponent) > 5 else abs(int(exponent or 0))) > MOST_DIGITS:
+            raise ParseError(f"the number has more than {MOST_DIGITS} digits", self.source, node.start)
         return Typed((S.One, S.One), lambda: Rational(node.value))
 
     def name(self, node):
@@ -221,7 +304,7 @@ class Inference:
                     return Hadamard(left, right)
                 if node.op == "./":
                     return Hadamard(left, Apply(1 / SLOTS[0], right))
-                return Apply(combine(*SLOTS), left, right)
+                return Apply(combine(*SLOTS[:2]), left, right)
             if is_matrix(left):
                 return Apply(combine(SLOTS[0], right), left)
             return Apply(combine(left, SLOTS[0]), right) if is_matrix(right) else combine(left, right)
@@ -233,19 +316,36 @@ class Inference:
         if not self.is_scalar(b):
             self.fail(f"the exponent {self.describe(b, node.args[1])} is not a scalar", node)
         if self.is_scalar(a):
-            return Typed(a.shape, lambda: a.build() ** b.build())
+            return Typed(a.shape, lambda: self.scalar_power(a.build(), b.build(), node))
         if not self.sizes.unify(*a.shape):
             self.fail(f"{self.describe(a, node.args[0])} is not square; use .^ for elementwise powers", node)
-        return Typed(a.shape, lambda: Power(a.build(), b.build()))
+        return Typed(a.shape, lambda: self.matrix_power(a.build(), b.build(), node))
+
+    def matrix_power(self, base, exponent, node):
+        if exponent.is_Rational and not exponent.is_Integer:
+            if exponent.q != 2:
+                raise ParseError("the exponent of a matrix is whole or half", self.source, node.args[1].start)
+            root = MatrixFunction(spectral.MATRIX_FUNCTIONS["sqrtm"], base)
+            return Product(Power(base, exponent - Rational(1, 2)), root)
+        return Power(base, exponent)
+
+    def scalar_power(self, base, exponent, node):
+        if base.is_Rational and exponent.is_Rational:
+            bits = abs(exponent) * max(base.p.bit_length(), base.q.bit_length())
+            if bits > MOST_BITS:
+                raise ParseError(f"the power is a number of more than {MOST_BITS} bits", self.source, node.start)
+        return base**exponent
 
     def call(self, node):
         name, args = node.value, node.args
-        if name in LATER:
-            raise UnsupportedError(f"{name}(…) is not carried yet; the functions that are: {', '.join(KNOWN)}")
         if name not in KNOWN:
             raise ParseError(f"unknown function {name!r}; known are {', '.join(KNOWN)}", self.source, node.start)
-        if name in ("eye", "ones", "zeros"):
+        if name in ("eye", "ones", "zeros", "comm"):
             return self.constant(node)
+        if name in BROADCAST:
+            return self.broadcast(node)
+        if name in FRECHET or name == "kron":
+            return self.frechet(node) if name in FRECHET else self.kronecker(node)
         if len(args) != 1:
             raise ParseError(f"{name} takes 1 argument, not {len(args)}", self.source, node.start)
         a = self.visit(args[0])
@@ -258,10 +358,55 @@ class Inference:
             return self.diagonal(node, a)
         if name in ELEMENTWISE:
             return Typed(a.shape, lambda: elementwise(ELEMENTWISE[name], a.build()))
-        kind, build = MATRIX_FUNCTIONS[name]
-        if kind in (SQUARE_SAME, SQUARE_SCALAR) and not self.sizes.unify(*a.shape):
+        if name in SQUARE_FUNCTIONS and not self.sizes.unify(*a.shape):
             self.fail(f"{name} needs a square matrix; {self.describe(a, args[0])} is not", node)
-        return Typed((S.One, S.One) if kind in (SCALAR, SQUARE_SCALAR) else a.shape, lambda: build(a.build()))
+        shape, build = {**MATRIX_FUNCTIONS, **SQUARE_FUNCTIONS}[name]
+        return Typed(shape(*a.shape), lambda: build(a.build()))
+
+    def arguments(self, node, count):
+        if len(node.args) != count:
+            found = len(node.args)
+            raise ParseError(f"{node.value} takes {count} arguments, not {found}", self.source, node.start)
+        return [self.visit(a) for a in node.args]
+
+    def broadcast(self, node):
+        function, count = BROADCAST[node.value]
+        parts = self.arguments(node, count)
+        matrices = [(p, a) for p, a in zip(parts, node.args) if not self.is_scalar(p)]
+        for p, a in matrices[1:]:
+            if not all(self.sizes.unify(x, y) for x, y in zip(matrices[0][0].shape, p.shape)):
+                self.fail(f"cannot combine {self.describe(*matrices[0])} and {self.describe(p, a)}", node)
+        if len(matrices) > len(SLOTS):
+            self.fail(f"of the arguments of {node.value} at most {len(SLOTS)} may be matrices", node)
+
+        def build():
+            slots, built = iter(SLOTS), [p.build() for p in parts]
+            arguments = [next(slots) if is_matrix(b) else b for b in built]
+            inside = [b for b in built if is_matrix(b)]
+            return Apply(function(*arguments), *inside) if inside else function(*arguments)
+
+        return Typed(matrices[0][0].shape if matrices else ONE, build)
+
+    def frechet(self, node):
+        a, b, *exponent = self.arguments(node, 3 if node.value == "power_frechet" else 2)
+        self.same_shape(a, b, node, "take the Fréchet derivative with")
+        if not self.sizes.unify(*a.shape):
+            self.fail(f"{node.value} needs a square matrix; {self.describe(a, node.args[0])} is not", node)
+        if exponent and not self.is_scalar(exponent[0]):
+            self.fail(f"the exponent {self.describe(exponent[0], node.args[2])} is not a scalar", node)
+
+        def build():
+            function = SLOTS[0] ** exponent[0].build() if exponent else FRECHET[node.value]
+            matrix, direction = a.build(), b.build()
+            if is_matrix(matrix) and function not in (1, SLOTS[0]):
+                return Frechet(function, matrix, direction)
+            return multiply(function.diff(SLOTS[0]).xreplace({SLOTS[0]: matrix}), direction)
+
+        return Typed(a.shape, build)
+
+    def kronecker(self, node):
+        a, b = self.arguments(node, 2)
+        return Typed(tuple(x * y for x, y in zip(a.shape, b.shape)), lambda: Kronecker(a.build(), b.build()))
 
     def diagonal(self, node, a):
         if self.is_scalar(a):
@@ -273,21 +418,29 @@ class Inference:
         return Typed((a.shape[0], S.One), lambda: DiagonalOf(a.build()))
 
     def constant(self, node):
-        count = {"eye": (1,), "ones": (1, 2), "zeros": (1, 2)}[node.value]
+        count = {"eye": (1,), "ones": (1, 2), "zeros": (1, 2), "comm": (2,)}[node.value]
         if len(node.args) not in count:
-            raise ParseError(f"{node.value} takes {' or '.join(map(str, count))} sizes", self.source, node.start)
+            sizes = "size" if count == (1,) else "sizes"
+            raise ParseError(f"{node.value} takes {' or '.join(map(str, count))} {sizes}", self.source, node.start)
         sizes = [self.size(a) for a in node.args]
         if node.value == "eye":
             return Typed((sizes[0], sizes[0]), lambda: Identity(sizes[0]))
+        if node.value == "comm":
+            return Typed((sizes[0] * sizes[1],) * 2, lambda: Commutation(*sizes))
         shape = (sizes[0], sizes[1] if len(sizes) > 1 else S.One)
         return Typed(shape, lambda: (Ones if node.value == "ones" else Zero)(*shape))
 
     def size(self, node):
         if node.op in ("number", "name"):
-            return dimension(node.value)
+            try:
+                return dimension(node.value)
+            except ShapeError as error:
+                self.fail(str(error), node)
         if node.op == "*":
             return self.size(node.args[0]) * self.size(node.args[1])
-        raise ParseError("a size is a name, an integer or a product of these", self.source, node.start)
+        if node.op == "^" and re.fullmatch("[1-9][0-9]*", str(node.args[1].value)):
+            return self.size(node.args[0]) ** int(node.args[1].value)
+        raise ParseError("a size is a name, an integer or a product of these, such as n^2", self.source, node.start)
 
 
 HANDLERS = {
@@ -308,7 +461,7 @@ HANDLERS = {
 
 
 def _size_name(size):
-    return "?" if isinstance(size, Dummy) else str(size)
+    return "?" if size.atoms(Dummy) else str(size)
 
 
 # ------------------------------------------------------------------------ kinds of undeclared names
@@ -369,7 +522,9 @@ def infer(source, tree, variables=None):
             kinds = {n: _assume(k, sizes) for n, k in kinds.items()}
             inference = Inference(source, {**declared, **kinds}, sizes)
             try:
-                found.append((inference, inference.visit(tree), kinds))
+                typed = inference.visit(tree)
+                inference.settle()
+                found.append((inference, typed, kinds))
             except ShapeError as error:
                 first_error = first_error or error
         if len(found) > 1:
@@ -384,6 +539,7 @@ def infer(source, tree, variables=None):
 
 
 def _built(inference, typed, kinds, names):
+    inference.need_sizes()
     _name_sizes(inference, kinds)
     expression = typed.build()
     variables = {n: make_variable(n, inference.resolved(d)) for n, d in inference.declared.items()}

@@ -1,10 +1,19 @@
 """LaTeX out: expressions, and whole derivations as aligned lines with their rules at the side."""
 
 import sympy
-from sympy import Add, And, Contains, Mul, Pow, S, Symbol
+from sympy import Add, And, Contains, Dummy, Mul, Pow, S, Symbol
 from sympy.core.relational import Relational
 
-from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, split_elementwise_power
+from derivations.elementwise import (
+    SLOTS,
+    Apply,
+    Diag,
+    DiagonalOf,
+    Hadamard,
+    Softmax,
+    SoftmaxRows,
+    split_elementwise_power,
+)
 from derivations.errors import UnsupportedError
 from derivations.expressions import (
     EntrySum,
@@ -25,14 +34,25 @@ from derivations.expressions import (
     is_vector,
     split_power,
 )
-from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, step
+from derivations.functions import clip, huber, maximum, minimum, normcdf, normpdf, relu, sigmoid, softplus, step
+from derivations.kronecker import Commutation, Kronecker, Unvec, Vec
 from derivations.notation.names import typeset
-from derivations.notation.text import is_denominator, is_negative, is_reciprocal, negated, reciprocal
+from derivations.notation.text import is_denominator, is_negative, is_reciprocal, negated, reciprocal, split_fraction
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, ScalarDifferential, Trace
+from derivations.spectral import FUNCTION_NAMES as MATRIX_FUNCTION_NAMES
+from derivations.spectral import (
+    Adjugate,
+    Frechet,
+    LargestEigenvalue,
+    LargestEigenvector,
+    MatrixFunction,
+    NuclearNorm,
+    PseudoInverse,
+)
 
 SUM, TERM, POWER, ATOM = range(4)
 
-# Where a long line may be broken: before a + or - that stands outside braces.
+# Where a long line may be broken: before a sign of a sum or of a product that stands outside braces.
 BREAK = "\0"
 
 FUNCTIONS = {
@@ -54,6 +74,10 @@ FUNCTIONS = {
     softplus: r"\operatorname{softplus}",
     normcdf: r"\Phi",
     normpdf: r"\varphi",
+    maximum: r"\max",
+    minimum: r"\min",
+    clip: r"\operatorname{clip}",
+    huber: r"\operatorname{huber}",
 }
 OPERATORS = {
     Trace: r"\operatorname{tr}",
@@ -61,6 +85,11 @@ OPERATORS = {
     DiagonalOf: r"\operatorname{diag}",
     LogSumExp: r"\operatorname{logsumexp}",
     Softmax: r"\operatorname{softmax}",
+    SoftmaxRows: r"\operatorname{softmax}_{\mathrm{rows}}",
+    Vec: r"\operatorname{vec}",
+    Adjugate: r"\operatorname{adj}",
+    LargestEigenvalue: r"\lambda_{\max}",
+    LargestEigenvector: r"\mathbf{v}_{\max}",
 }
 
 
@@ -73,8 +102,10 @@ def form(e, level=None):
     """(precedence, LaTeX) of any node."""
     kind = type(e)
     if kind in OPERATORS:
-        return ATOM, OPERATORS[kind] + parens(at(e.args[0]))
+        return ATOM, OPERATORS[kind] + parens(sized(e.args[0]) if kind is Vec else at(e.args[0]))
     if kind in FUNCTIONS:
+        if len(e.args) > 1:
+            return ATOM, FUNCTIONS[kind] + parens(", ".join(at(a) for a in e.args))
         return TERM if _is_short(e.args[0]) else ATOM, _call(FUNCTIONS[kind], e.args[0])
     if kind in FORMS:
         return FORMS[kind](e)
@@ -160,7 +191,7 @@ def _mul(e):
         return TERM, _held_product(e.args)
     if is_negative(e):
         return SUM, f"-{at(negated(e), TERM)}"
-    above, below = _fraction(e)
+    above, below = split_fraction(e)
     if not below:
         return TERM, _juxtapose(above)
     if any(f.is_Add and f.is_number for f in above):
@@ -173,7 +204,8 @@ def _mul(e):
         short = [f for f in above if f not in vast]
         return TERM, r"\frac" + group(_alone(short)) + group(_alone(below)) + _juxtapose(vast)
     if len(_alone(above)) > 3 * LONG:
-        return TERM, r"\frac{1}" + group(_alone(below)) + _juxtapose(above)
+        numbers, others = [f for f in above if f.is_number], [f for f in above if not f.is_number]
+        return TERM, r"\frac" + group(_alone(numbers)) + group(_alone(below)) + _juxtapose(others)
     return TERM, r"\frac" + group(_alone(above)) + group(_alone(below))
 
 
@@ -184,17 +216,6 @@ LONG = 36
 def _held_product(factors):
     texts = [at(f, TERM) for f in factors]
     return _join(texts) if not all(f.is_number for f in factors) else r"\cdot ".join(texts)
-
-
-def _fraction(e):
-    """The factors of a scalar above and below the fraction bar."""
-    factors = Mul.make_args(e)
-    above = [f for f in factors if not is_denominator(f) and not f.is_Rational]
-    below = [1 / f for f in factors if is_denominator(f)]
-    number = Mul(*(f for f in factors if f.is_Rational))
-    above = ([S(number.p)] if number.p != 1 else []) + above
-    below = ([S(number.q)] if number.q != 1 else []) + below
-    return above, below
 
 
 def _rank(f):
@@ -305,8 +326,9 @@ def _log_det(e):
 
 def _entry_sum(e):
     inside = e.args[0]
-    text = r"\mathbf{1}^{\top}" + at(inside, TERM if isinstance(inside, Product) else POWER)
-    return TERM, text if is_vector(inside) else text + r"\mathbf{1}"
+    left, right = _ones_of(inside.shape)
+    text = left + r"^{\top}" + at(inside, TERM if isinstance(inside, Product) else POWER)
+    return TERM, text if is_vector(inside) else text + right
 
 
 def _loss(e):
@@ -336,21 +358,46 @@ def _variable(e):
     return ATOM, typeset(e.name, bold=True)
 
 
-def _ones(e):
-    return (
-        (ATOM, r"\mathbf{1}")
-        if 1 in e.shape and e.shape[1] == 1
-        else ((POWER, r"\mathbf{1}^{\top}") if e.shape[0] == 1 else (TERM, r"\mathbf{1}\mathbf{1}^{\top}"))
-    )
+def _usual(size):
+    """No subscript where the size is a single letter or number: the surroundings tell which."""
+    return "" if size.is_Symbol or size.is_Integer else _of_size(size)
+
+
+def _of_size(size):
+    return "_" + group(at(size))
+
+
+def _identity(e, subscript=_usual):
+    return ATOM, r"\mathbf{I}" + subscript(e.shape[0])
+
+
+def _ones_of(sizes, subscript=_usual):
+    return [r"\mathbf{1}" + subscript(size) for size in sizes]
+
+
+def _ones(e, subscript=_usual):
+    left, right = _ones_of(e.shape, subscript)
+    if e.shape[1] == 1:
+        return ATOM, left
+    return (POWER, right + r"^{\top}") if e.shape[0] == 1 else (TERM, left + right + r"^{\top}")
+
+
+def sized(e, level=SUM):
+    """A part of what is stacked or repeated: nothing else tells the size of an identity or of ones there."""
+    if not isinstance(e, (Identity, Ones)):
+        return at(e, level)
+    own, text = (_identity if isinstance(e, Identity) else _ones)(e, _of_size)
+    return text if own >= level else parens(text)
 
 
 def _scale(e):
     scalar, matrix = e.args
     if is_negative(e):
         return SUM, f"-{at(negated(e), TERM)}"
-    above, below = _fraction(scalar)
+    above, below = split_fraction(scalar)
     if not below:
-        return TERM, _coefficient(above) + _thin(matrix) + at(matrix, TERM)
+        differential = any(isinstance(f, ScalarDifferential) for f in above)
+        return TERM, _coefficient(above) + (r"\," if differential else _thin(matrix)) + at(matrix, TERM)
     small = all(f.is_Integer for f in above + below)
     if small and len(above) <= 1 and len(below) == 1:
         return TERM, r"\tfrac" + group(_alone(above)) + group(_alone(below)) + at(matrix, TERM)
@@ -378,7 +425,7 @@ def _spaced(factors):
     text, previous = "", None
     for f in factors:
         thin = previous is not None and (isinstance(f, MatrixDifferential) or isinstance(previous, MatrixDifferential))
-        text += (r"\," if thin else "") + at(f, POWER)
+        text += (r"\," if thin else "") + at(f, TERM if isinstance(f, Ones) else POWER)
         previous = f
     return text
 
@@ -387,6 +434,8 @@ def _transpose(e):
     inside = e.args[0]
     if isinstance(inside, Inverse):
         return POWER, at(inside.args[0], ATOM) + r"^{-\top}"
+    if isinstance(inside, PseudoInverse):
+        return POWER, at(inside.args[0], ATOM) + r"^{+\top}"
     if isinstance(inside, MatrixDifferential):
         return POWER, rf"({at(inside)})^{{\top}}"
     return POWER, at(inside, ATOM) + r"^{\top}"
@@ -428,8 +477,54 @@ def _apply(e):
 def _hadamard(e):
     above = [f for f in e.args if not is_reciprocal(f)]
     below = [reciprocal(f) for f in e.args if is_reciprocal(f)]
-    text = r" \odot ".join(at(f, TERM) for f in above) or r"\mathbf{1}"
-    return TERM, text + "".join(rf" \oslash {at(f, POWER)}" for f in below)
+    texts = [at(f, POWER if isinstance(f, (Kronecker, Frechet)) else TERM) for f in above] or [r"\mathbf{1}"]
+    return TERM, rf"{BREAK} \odot ".join(texts) + "".join(rf"{BREAK} \oslash {at(f, POWER)}" for f in below)
+
+
+def _kronecker(e):
+    return TERM, rf"{BREAK} \otimes ".join(sized(f, POWER) for f in e.args)
+
+
+def _unvec(e):
+    return ATOM, rf"\operatorname{{unvec}}_{{{_sizes(e.shape)}}}" + parens(at(e.args[0]))
+
+
+def _sizes(sizes):
+    return ", ".join(at(s) for s in sizes)
+
+
+def _commutation(e):
+    return ATOM, rf"\mathbf{{K}}_{{{_sizes(e.args)}}}"
+
+
+def _pseudo_inverse(e):
+    return POWER, at(e.args[0], ATOM) + "^{+}"
+
+
+def _matrix_function(e):
+    name, inside = MATRIX_FUNCTION_NAMES[e.args[0]], e.args[1]
+    if name == "expm":
+        return POWER, "e^" + group(at(inside))
+    if name == "sqrtm":
+        return POWER, at(inside, ATOM) + "^{1/2}"
+    # With its m, for log(X) is the logarithm of every entry.
+    return ATOM, rf"\operatorname{{{name}}}" + parens(at(inside))
+
+
+def _frechet(e):
+    function, matrix, direction = e.args
+    if function not in MATRIX_FUNCTION_NAMES:
+        k, power = function.exp, at(matrix, ATOM)
+        thin = _thin(direction)
+        before, after = f"{power}^{{i}}{thin}", f"{thin}{power}^{{{at(k - 1)} - i}}"
+        return TERM, rf"\textstyle\sum_{{i<{at(k)}}} {before}{at(direction, POWER)}{after}"
+    name = MATRIX_FUNCTION_NAMES[function]
+    name = "1/2" if name == "sqrtm" else "\\" + name[:-1]
+    return ATOM, rf"L_{{{name}}}" + parens(f"{at(matrix)}, {at(direction)}")
+
+
+def _nuclear_norm(e):
+    return ATOM, rf"\lVert {at(e.args[0])}\rVert_{{*}}"
 
 
 def _differential(e):
@@ -449,6 +544,7 @@ FORMS = {
     And: _conjunction,
     Contains: _membership,
     Symbol: _symbol,
+    Dummy: _symbol,  # a size that nothing determines, and that the result does not need
     Add: _sum,
     Mul: _mul,
     Pow: _pow,
@@ -462,9 +558,16 @@ FORMS = {
     LogDet: _log_det,
     EntrySum: _entry_sum,
     Loss: _loss,
+    Kronecker: _kronecker,
+    Unvec: _unvec,
+    Commutation: _commutation,
+    PseudoInverse: _pseudo_inverse,
+    MatrixFunction: _matrix_function,
+    Frechet: _frechet,
+    NuclearNorm: _nuclear_norm,
     Inner: _product,
     Variable: _variable,
-    Identity: lambda e: (ATOM, r"\mathbf{I}"),
+    Identity: _identity,
     Zero: lambda e: (ATOM, r"\mathbf{0}"),
     Ones: _ones,
     Scale: _scale,

@@ -7,7 +7,7 @@ import sympy
 from sympy import Dummy, Integer, S, Symbol, sympify
 
 from derivations.errors import ShapeError
-from derivations.expressions import PROPERTIES, Variable, is_matrix
+from derivations.expressions import PROPERTIES, SQUARE, Variable, is_matrix
 
 PROPERTIES_OF_SCALARS = {
     "positive": {"positive": True},
@@ -26,14 +26,20 @@ class Declaration:
 
 
 def dimension(value):
-    """A size: a positive integer, a name such as n, or a product of these."""
+    """A size: a positive integer, a name such as n, or a product or power of these."""
     if isinstance(value, str):
-        parts = [p.strip() for p in value.split("*")]
-        wrong = [p for p in parts if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|[1-9][0-9]*", p)]
-        if wrong:
+        parts = [re.fullmatch(SIZE, p.strip()) for p in value.split("*")]
+        if None in parts:
             raise ShapeError(f"{value!r} is no size: expected a name such as n, a positive integer, or a product m*n")
-        return sympy.Mul(*(Integer(p) if p.isdigit() else Symbol(p, integer=True, positive=True) for p in parts))
+        return sympy.Mul(*(_size(name) ** int(exponent or 1) for name, exponent in (p.groups() for p in parts)))
     return sympify(value)
+
+
+SIZE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[1-9][0-9]*)(?:\^([1-9][0-9]*))?")
+
+
+def _size(name):
+    return Integer(name) if name.isdigit() else Symbol(name, integer=True, positive=True)
 
 
 def declaration(name, shape):
@@ -46,15 +52,16 @@ def declaration(name, shape):
         unknown = set(shape) - {"kind", "shape", "props"}
         if unknown:
             raise ShapeError(f"the declaration of {name} has unknown keys {sorted(unknown)}; use kind, shape and props")
-        properties, kind = tuple(shape.get("props", ())), shape.get("kind")
+        properties, kind = shape.get("props", ()), shape.get("kind")
+        if not isinstance(properties, (list, tuple)):
+            raise ShapeError(f"the props of {name} are a list of words such as 'symmetric', not {properties!r}")
+        properties = tuple(properties)
         shape = shape.get("shape", ())
     if isinstance(shape, str):
         shape = shape.split(",") if shape.strip() not in ("", "scalar") else []
     if isinstance(shape, int):
         shape = (shape,)
-    unknown = sorted(set(properties) - PROPERTIES)
-    if unknown:
-        raise ShapeError(f"{name} has the unknown property {unknown[0]!r}; known are {', '.join(sorted(PROPERTIES))}")
+    check_properties(name, properties)
     if not isinstance(shape, (list, tuple)) or not all(isinstance(s, (str, int, sympy.Expr)) for s in shape):
         raise ShapeError(f"cannot read the shape of {name}: expected sizes such as 'm,n' or ('m', 3), got {shape!r}")
     sizes = tuple(dimension(s if not isinstance(s, int) else str(s)) for s in shape)
@@ -66,7 +73,18 @@ def declaration(name, shape):
         raise ShapeError(f"{name} is declared a {kind} with the sizes {shape!r}")
     if kind == "scalar" or all(s == 1 for s in sizes):
         return Declaration("scalar", (S.One, S.One), properties)
-    return Declaration(kind, (*sizes, S.One)[:2], properties)
+    rows, columns = (*sizes, S.One)[:2]
+    of_squares = sorted(SQUARE & set(properties))
+    if of_squares and rows != columns:
+        raise ShapeError(f"{name} ({rows}, {columns}) cannot be {of_squares[0].replace('_', ' ')}: it is not square")
+    return Declaration(kind, (rows, columns), properties)
+
+
+def check_properties(name, properties):
+    """Raise ShapeError where a name is declared to have what no variable can have."""
+    wrong = [p for p in properties if not isinstance(p, str) or p not in PROPERTIES - {"independent"}]
+    if wrong:
+        raise ShapeError(f"{name} has the unknown property {wrong[0]!r}; known are {', '.join(sorted(PROPERTIES))}")
 
 
 def make_variable(name, declared):
@@ -102,6 +120,8 @@ class Sizes:
         self.known = {}
         # A size of an undeclared vector or matrix is not guessed to be one.
         self.guarded = set(guarded)
+        # Equations between products of sizes that wait for others to decide them: (left, right, where they arose).
+        self.waiting = []
 
     def fresh(self):
         return Dummy("size", integer=True, positive=True)
@@ -113,16 +133,53 @@ class Sizes:
                 return size
             size = found
 
-    def unify(self, a, b):
-        """Make two sizes equal, or say that they cannot be."""
-        a, b = self.find(a), self.find(b)
+    def unify(self, a, b, place=None):
+        """Make two sizes equal, or say that they cannot be; m n = p q of unknown sizes is left waiting."""
+        # Sizes are positive: what both share may be divided out.
+        a, b = (self.find(a) / self.find(b)).as_numer_denom()
+        unknown = (a * b).atoms(Dummy)
         if a == b:
             return True
-        if isinstance(b, Dummy) and not isinstance(a, Dummy):
-            a, b = b, a
-        if not isinstance(a, Dummy) or (b == 1 and a in self.guarded):
+        if isinstance(a, Dummy):
+            return self._set(a, b)
+        if isinstance(b, Dummy):
+            return self._set(b, a)
+        if 1 in (a, b):
+            return a * b == sympy.Mul(*unknown) and all(self._set(size, S.One) for size in unknown)
+        if len(unknown) == 1:
+            return self._set_to_root(*unknown, a, b)
+        if unknown:
+            self.waiting.append((a, b, place))
+        return bool(unknown)
+
+    def _set(self, unknown, size):
+        if size == 1 and unknown in self.guarded:
             return False
-        self.known[a] = b
-        if a in self.guarded and isinstance(b, Dummy):
-            self.guarded.add(b)
+        self.known[unknown] = size
+        if unknown in self.guarded and isinstance(size, Dummy):
+            self.guarded.add(size)
         return True
+
+    def _set_to_root(self, unknown, a, b):
+        """From c u^k = d."""
+        if not a.has(unknown):
+            a, b = b, a
+        factor, power = a.as_independent(unknown)
+        root = sympy.root(b / factor, power.as_base_exp()[1])
+        parts = [f.as_base_exp() for f in sympy.Mul.make_args(root)]
+        if not all(
+            (base.is_Symbol or base.is_Integer) and exponent.is_Integer and exponent > 0 for base, exponent in parts
+        ):
+            return False
+        return self._set(unknown, root)
+
+    def settle(self):
+        """Try what waits again; give an equation (left, right, place) that cannot hold, or None."""
+        before = None
+        while len(self.waiting) != before:
+            before, equations = len(self.waiting), self.waiting
+            self.waiting = []
+            for equation in equations:
+                if not self.unify(*equation):
+                    return equation
+        return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from derivations.errors import ShapeError
 
 # The functions whose arguments are sizes.
-SIZED = ("eye", "ones", "zeros")
+SIZED = ("eye", "ones", "zeros", "comm")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,16 @@ import re
 
 from sympy import Add, Mul, Pow, S, Symbol
 
-from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, split_elementwise_power
+from derivations.elementwise import (
+    SLOTS,
+    Apply,
+    Diag,
+    DiagonalOf,
+    Hadamard,
+    Softmax,
+    SoftmaxRows,
+    split_elementwise_power,
+)
 from derivations.errors import ParseError, ShapeError, UnsupportedError
 from derivations.expressions import (
     EntrySum,
@@ -23,14 +32,25 @@ from derivations.expressions import (
     Zero,
     is_matrix,
 )
+from derivations.kronecker import Commutation, Kronecker, Unvec, Vec
 from derivations.notation.inference import FUNCTION_NAMES
 from derivations.notation.syntax import Node
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, ScalarDifferential, Trace
+from derivations.spectral import FUNCTION_NAMES as MATRIX_FUNCTION_NAMES
+from derivations.spectral import (
+    Adjugate,
+    Frechet,
+    LargestEigenvalue,
+    LargestEigenvector,
+    MatrixFunction,
+    NuclearNorm,
+    PseudoInverse,
+)
 
 # ------------------------------------------------------------------------------------- reading
 
 TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?=\.[*/^])|(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?)"
+    r"\s*(?:(?P<number>[0-9]+(?=\.[*/^])|(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<op>\.\*|\./|\.\^|[-+*/^()',]))"
 )
 
@@ -182,6 +202,13 @@ CALLS = {
     Softmax: "softmax",
     Diag: "diag",
     DiagonalOf: "diag",
+    SoftmaxRows: "softmax_rows",
+    Vec: "vec",
+    Adjugate: "adj",
+    PseudoInverse: "pinv",
+    LargestEigenvalue: "lambda_max",
+    LargestEigenvector: "vmax",
+    NuclearNorm: "norm_nuc",
     MatrixDifferential: "d",
     ScalarDifferential: "d",
 }
@@ -194,7 +221,7 @@ def write(expression, variables=()):
 
 class Writer:
     def __init__(self, variables):
-        self.sizes = {}
+        self.sizes, self.variables = {}, set(variables)
         for v in variables:
             if is_matrix(v):
                 self.sizes.setdefault(v.shape[0], f"rows({v.name})")
@@ -225,7 +252,11 @@ class Writer:
         return (ATOM if e.is_nonnegative else SUM), str(e).lower()
 
     def symbol(self, e):
-        return ATOM, self.sizes[e] if e in self.sizes else str(e)
+        if e in self.sizes:
+            return ATOM, self.sizes[e]
+        # A size that no variable has would read as the name of a variable.
+        is_size = e.is_integer and e.is_positive and e not in self.variables
+        return ATOM, f"rows(ones({e}))" if is_size else str(e)
 
     def add(self, e):
         terms = sorted(e.args, key=is_negative)
@@ -237,19 +268,19 @@ class Writer:
     def mul(self, e):
         if is_negative(e):
             return SUM, f"-{self.write(negated(e), TERM)}"
-        above = [f for f in e.args if not is_denominator(f)]
-        below = [1 / f for f in e.args if is_denominator(f)]
-        rational = [f for f in above if f.is_Rational and not f.is_Integer]
-        above = [f for f in above if f not in rational]
-        for r in rational:
-            above = ([S(r.p)] if r.p != 1 else []) + above
-            below = [S(r.q), *below]
-        text = "*".join(self.write(f, UNARY) for f in above) or "1"
-        if below:
-            text += "/" + (
-                self.write(below[0], UNARY) if len(below) == 1 else f"({'*'.join(self.write(f, UNARY) for f in below)})"
-            )
-        return TERM, text
+        above, below = split_fraction(e)
+        # A single inner product stands last and needs no parentheses: 2*x'*y.
+        above.sort(key=lambda f: isinstance(f, Inner))
+        single = sum(isinstance(f, Inner) for f in above) == 1
+        texts = [self.write(f, TERM if single and isinstance(f, Inner) else UNARY) for f in above]
+        return TERM, ("*".join(texts) or "1") + self.over(below)
+
+    def over(self, below):
+        """What is divided by, with its slash."""
+        if not below:
+            return ""
+        texts = [self.write(f, UNARY) for f in below]
+        return "/" + (texts[0] if len(texts) == 1 else f"({'*'.join(texts)})")
 
     def pow(self, e):
         if e.exp == S.Half:
@@ -277,11 +308,10 @@ class Writer:
         scalar, matrix = e.args
         if is_negative(e):
             return SUM, f"-{self.write(negated(e), TERM)}"
-        top, bottom = scalar.as_numer_denom()
-        text = self.write(matrix, UNARY if isinstance(matrix, Hadamard) else TERM)
-        if top != 1:
-            text = f"{self.write(top, TERM)}*{text}" if not isinstance(top, Inner) else f"({self.write(top)})*{text}"
-        return TERM, text if bottom == 1 else f"{text}/{self.write(bottom, UNARY)}"
+        above, below = split_fraction(scalar)
+        texts = [self.write(f, UNARY) for f in above]
+        texts.append(self.write(matrix, UNARY if isinstance(matrix, Hadamard) else TERM))
+        return TERM, "*".join(texts) + self.over(below)
 
     def product(self, e):
         return TERM, "*".join(self.write(f, UNARY) for f in e.args)
@@ -320,6 +350,30 @@ class Writer:
         text = " .* ".join(self.write(f, UNARY) for f in above) or "1"
         return TERM, text + "".join(f" ./ {self.write(f, UNARY)}" for f in below)
 
+    def kronecker(self, e):
+        text = self.write(e.args[0])
+        for f in e.args[1:]:
+            text = f"kron({text},{self.write(f)})"
+        return ATOM, text
+
+    def unvec(self, e):
+        """(vec(I)' kron I)(I kron a), for the grammar has no unvec."""
+        vector, rows, columns = e.args
+        eyes = f"kron(vec(eye({size_text(columns)}))',eye({size_text(rows)}))"
+        return TERM, f"{eyes}*kron(eye({size_text(columns)}),{self.write(vector)})"
+
+    def commutation(self, e):
+        return ATOM, f"comm({size_text(e.args[0])},{size_text(e.args[1])})"
+
+    def matrix_function(self, e):
+        return ATOM, f"{MATRIX_FUNCTION_NAMES[e.args[0]]}({self.write(e.args[1])})"
+
+    def frechet(self, e):
+        function, matrix, direction = e.args
+        name = MATRIX_FUNCTION_NAMES.get(function, "power")
+        arguments = [matrix, direction] + ([function.exp] if name == "power" else [])
+        return ATOM, f"{name}_frechet({', '.join(map(self.write, arguments))})"
+
     def loss(self, e):
         return ATOM, f"{e.args[0]}({self.write(e.args[1])})"
 
@@ -344,6 +398,11 @@ FORMS = {
     Power: Writer.power,
     Apply: Writer.apply,
     Hadamard: Writer.hadamard,
+    Kronecker: Writer.kronecker,
+    Unvec: Writer.unvec,
+    Commutation: Writer.commutation,
+    MatrixFunction: Writer.matrix_function,
+    Frechet: Writer.frechet,
     Loss: Writer.loss,
     LossGradient: Writer.loss_gradient,
 }
@@ -389,8 +448,24 @@ def reciprocal(f):
     return Apply(SLOTS[0] ** -exponent, base)
 
 
+def split_fraction(e):
+    """The factors of a scalar above and below its fraction bar; a number comes first."""
+    factors = Mul.make_args(e)
+    above = [f for f in factors if not is_denominator(f) and not f.is_Rational]
+    below = [1 / f for f in factors if is_denominator(f)]
+    number = Mul(*(f for f in factors if f.is_Rational))
+    above = ([S(number.p)] if number.p != 1 else []) + above
+    below = ([S(number.q)] if number.q != 1 else []) + below
+    return above, below
+
+
+def is_power(f):
+    return isinstance(f, Pow) and f.exp.is_Integer and f.exp.is_positive
+
+
 def size_text(size):
     """A size as an argument of eye, ones and zeros."""
-    if size.is_Symbol or size.is_Integer or isinstance(size, Mul):
-        return str(size)
+    factors = [f for f in Mul.make_args(size) for f in ([f.base] * int(f.exp) if is_power(f) else [f])]
+    if all(f.is_Symbol or f.is_Integer for f in factors):
+        return "*".join(map(str, factors))
     raise ShapeError(f"the text notation cannot write the size {size}")

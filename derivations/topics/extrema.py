@@ -7,8 +7,8 @@ from sympy import Dummy, Expr, Poly, PolynomialError, Symbol, cancel, factor, fr
 from derivations.derivation import Derivation, Rule
 from derivations.differentiation import differentiate
 from derivations.errors import UnsupportedError
+from derivations.fractions import usual_signs
 from derivations.rewriting import equalities
-from derivations.simplification import usual_signs
 
 CALCULUS = "Calculus of one variable: the second-derivative test"
 PUT_IN = Rule(None, "substitute the point", r"u = u^{\star}", source=CALCULUS)

@@ -33,7 +33,7 @@ def _log_of_power(e):
     base, exponent = split_elementwise_power(core)
     if exponent != 1:
         return Scale(exponent, Apply(e.args[0], base))
-    if isinstance(core, Apply) and isinstance(core.args[0], Pow) and core.args[0].args == SLOTS:
+    if isinstance(core, Apply) and isinstance(core.args[0], Pow) and core.args[0].args == SLOTS[:2]:
         return Hadamard(core.args[2], Apply(e.args[0], core.args[1]))
     return None
 

@@ -13,10 +13,12 @@ from mpmath import mp, mpc, mpf
 from sympy import Rational
 
 from derivations.errors import DomainError, UnsupportedError
-from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, step
+from derivations.functions import clip, huber, maximum, minimum, normcdf, normpdf, relu, sigmoid, softplus, step
 
 PRIME = 2**61 - 1
 DIGITS = 50
+# Beyond it the exponential has more digits before the point than anyone reads.
+LARGEST_EXPONENT = 10**6
 
 
 class NotRationalError(Exception):
@@ -116,6 +118,23 @@ def plain(number):
     return number
 
 
+def layers(number):
+    """The plain number and all its infinitesimal parts."""
+    if not isinstance(number, Dual):
+        return [number]
+    return layers(number.value) + layers(number.slope)
+
+
+def seeded(rows, direction):
+    """A matrix as dual numbers with a direction as their slopes."""
+    return [[Dual(x, e) for x, e in zip(r, s)] for r, s in zip(rows, direction)]
+
+
+def slopes(rows):
+    """The slopes of a matrix of dual numbers."""
+    return [[x.slope if isinstance(x, Dual) else x * 0 for x in row] for row in rows]
+
+
 # ------------------------------------------------------------------------------- the two fields
 
 
@@ -193,9 +212,11 @@ class Decimals:
 
     @staticmethod
     def base_function(name, x):
+        if name in ("exp", "sinh", "cosh") and abs(x) > LARGEST_EXPONENT:
+            raise DomainError(f"{name}({mp.nstr(x, 5)}) is too large")
         try:
             result = getattr(mp, name)(x)
-        except (ValueError, ZeroDivisionError) as error:
+        except (ValueError, ZeroDivisionError, OverflowError) as error:
             raise DomainError(f"{name} is not defined at {mp.nstr(x, 5)}") from error
         if isinstance(result, mpc) or not mp.isfinite(result):
             raise DomainError(f"{name} is not real at {mp.nstr(x, 5)}")
@@ -267,6 +288,21 @@ class Functions:
     def absolute(self, x):
         return x * self.sign(x)
 
+    def maximum(self, x, y):
+        return y + self.relu(x - y)
+
+    def minimum(self, x, y):
+        return y - self.relu(y - x)
+
+    def clip(self, x, low, high):
+        return self.minimum(self.maximum(x, low), high)
+
+    def huber(self, x, bound):
+        if not self.field.is_positive(bound):
+            raise DomainError("the bound of huber is not positive")
+        near = self.clip(x, -bound, bound)
+        return near * (x - near * self.half(1))
+
     def normpdf(self, x):
         return self.elementary("exp", x * x * self.half(-1)) / self.elementary("sqrt", 2 * self.field.number(sympy.pi))
 
@@ -282,9 +318,12 @@ class Functions:
         return result
 
     def integer_power(self, base, exponent):
-        result = base * 0 + 1
-        for _ in range(abs(exponent)):
-            result = result * base
+        result, square, left = base * 0 + 1, base, abs(exponent)
+        while left:
+            if left % 2:
+                result = result * square
+            left //= 2
+            square = square * square if left else square
         return result if exponent >= 0 else 1 / result
 
 
@@ -322,4 +361,8 @@ COMPOSED = {
     normcdf: Functions.normcdf,
     sympy.sign: Functions.sign,
     sympy.Abs: Functions.absolute,
+    maximum: Functions.maximum,
+    minimum: Functions.minimum,
+    clip: Functions.clip,
+    huber: Functions.huber,
 }

@@ -12,7 +12,7 @@ import torch
 from sympy import Add, And, Contains, Mul, Pow, Symbol
 from sympy.core.relational import Relational
 
-from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, SoftmaxRows
 from derivations.errors import DerivationError, DomainError, UnsupportedError
 from derivations.expressions import (
     EntrySum,
@@ -31,12 +31,23 @@ from derivations.expressions import (
     freed,
     is_matrix,
 )
-from derivations.functions import normcdf, normpdf, relu, sigmoid, softplus, step
+from derivations.functions import clip, huber, maximum, minimum, normcdf, normpdf, relu, sigmoid, softplus, step
+from derivations.kronecker import Commutation, Kronecker, Unvec, Vec
 from derivations.notation.code import gradient_name, identifier, loss_gradients
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, Trace
+from derivations.spectral import (
+    FUNCTION_NAMES,
+    Adjugate,
+    Frechet,
+    LargestEigenvalue,
+    LargestEigenvector,
+    MatrixFunction,
+    NuclearNorm,
+    PseudoInverse,
+)
 from derivations.verification.layouts import misfit
 from derivations.verification.report import Witness
-from derivations.verification.sampling import COUNT, Sampler, counted, properties_of, sizes_for
+from derivations.verification.sampling import COUNT, Sampler, counted, properties_of, sizes_for, whole
 
 POINTS = 3
 ATTEMPTS = 40
@@ -56,19 +67,53 @@ class FloatSampler(Sampler):
 # ----------------------------------------------------------------- the tree, interpreted by torch
 # Everything is 2-D here: scalars (1, 1), vectors (n, 1).
 
+# Newton's iteration doubles its digits each time: a root is settled at eight, and derivatives follow.
+ITERATIONS, SETTLED = 60, 3
 # Float64 keeps nine digits through an inverse only if the matrix is well away from singular.
 WORST_CONDITION = 1e5
+# Singular values below this share of the largest are zeros with rounding.
+NO_RANK = 1e-10
+# How close eigenvalues may be before their vectors lose too many digits.
+CLOSEST = 1e-3
+
+
+def _finite(a):
+    if not torch.isfinite(a).all():
+        raise DomainError("the matrix has entries that are not finite")
+    return a
 
 
 def _conditioned(function):
     def guarded(a):
-        if not torch.isfinite(a).all():
-            raise DomainError("the matrix has entries that are not finite")
-        if not torch.linalg.cond(a.detach()) < WORST_CONDITION:
+        if not torch.linalg.cond(_finite(a).detach()) < WORST_CONDITION:
             raise DomainError("the matrix is nearly singular")
         return function(a)
 
     return guarded
+
+
+def _of_clear_rank(function):
+    def guarded(a):
+        values = torch.linalg.svdvals(_finite(a).detach())
+        if ((values < values[0] / WORST_CONDITION) & (values > NO_RANK * values[0])).any():
+            raise DomainError("the rank of the matrix is in doubt")
+        return function(a)
+
+    return guarded
+
+
+def _huber(x, c):
+    if not (c > 0).all():
+        raise DomainError("the bound of huber is not positive")
+    return torch.where(x.abs() <= c, x * x / 2, c * (x.abs() - c / 2))
+
+
+def _largest(a):
+    """The largest eigenvalue of the symmetric part and its vector, with the sign that it comes with."""
+    values, vectors = torch.linalg.eigh(_finite((a + a.T) / 2))
+    if len(a) > 1 and not values[-1] - values[-2] > CLOSEST * (1 + values[-1].abs()):
+        raise DomainError("the largest eigenvalue is not simple")
+    return values[-1], vectors[:, -1:]
 
 
 FUNCTIONS = {
@@ -87,10 +132,15 @@ FUNCTIONS = {
     sympy.sign: torch.sign,
     sympy.erf: torch.erf,
     sympy.floor: torch.floor,
+    sympy.ceiling: torch.ceil,
     sympy.factorial: lambda x: torch.exp(torch.lgamma(x + 1)),
     relu: torch.relu,
     step: lambda x: (x > 0).to(x.dtype),
     sigmoid: torch.sigmoid,
+    maximum: torch.maximum,
+    minimum: torch.minimum,
+    clip: lambda x, low, high: torch.minimum(torch.maximum(x, low), high),
+    huber: _huber,
     softplus: lambda x: torch.logaddexp(x, torch.zeros_like(x)),
     normcdf: torch.special.ndtr,
     normpdf: lambda x: torch.exp(-x * x / 2) / math.sqrt(2 * math.pi),
@@ -107,12 +157,59 @@ MATRICES = {
     Norm: lambda a: torch.sqrt((a * a).sum()).reshape(1, 1),
     EntrySum: lambda a: a.sum().reshape(1, 1),
     LogSumExp: lambda a: torch.logsumexp(a.reshape(-1), 0).reshape(1, 1),
+    SoftmaxRows: lambda a: torch.softmax(a, 1),
+    Vec: lambda a: a.T.reshape(-1, 1),
+    Adjugate: _conditioned(lambda a: torch.linalg.det(a) * torch.linalg.inv(a)),
+    PseudoInverse: _of_clear_rank(lambda a: torch.linalg.pinv(a, rtol=NO_RANK)),
+    LargestEigenvalue: lambda a: _largest(a)[0].reshape(1, 1),
+    LargestEigenvector: lambda a: _largest(a)[1],
+    NuclearNorm: _of_clear_rank(lambda a: torch.linalg.svdvals(a).sum().reshape(1, 1)),
+}
+
+
+def _need_principal(a):
+    """Away from matrices with an eigenvalue on the closed negative real axis."""
+    values = torch.linalg.eigvals(_finite(a.detach()))
+    if ((values.real <= 0) & (values.imag.abs() <= 1e-6 * values.abs())).any():
+        raise DomainError("the matrix has no principal root and logarithm")
+
+
+def _square_root(a):
+    """By the iteration of Denman and Beavers: a symmetric matrix need not stay symmetric when it moves."""
+    _need_principal(a)
+    inverse = _conditioned(torch.linalg.inv)
+    root, other, settled = a, torch.eye(len(a), dtype=a.dtype), 0
+    for _ in range(ITERATIONS):
+        change = inverse(other) - root
+        root, other = root + change / 2, (other + inverse(root)) / 2
+        settled += bool(torch.linalg.norm(change.detach()) < 1e-8 * torch.linalg.norm(root.detach()))
+        if settled == SETTLED:
+            return root
+    raise DomainError("the square root of the matrix is not found")
+
+
+def _logarithm(a):
+    """2 artanh(Z) with Z = (A - I)(A + I)^-1, after square roots until A is near the identity."""
+    one, roots = torch.eye(len(a), dtype=a.dtype), 0
+    while torch.linalg.matrix_norm((a - one).detach(), 1) > 1 / 4:
+        a, roots = _square_root(a), roots + 1
+    z = (a - one) @ torch.linalg.inv(a + one)
+    return _finite(2 ** (roots + 1) * sum(torch.linalg.matrix_power(z, k) / k for k in range(1, 20, 2)))
+
+
+MATRIX_FUNCTIONS = {
+    "expm": torch.linalg.matrix_exp,
+    "sinm": lambda a: torch.linalg.matrix_exp(1j * a).imag,
+    "cosm": lambda a: torch.linalg.matrix_exp(1j * a).real,
+    "logm": _logarithm,
+    "sqrtm": _square_root,
 }
 CHAINS = {
     (Add, Sum): lambda a, b: a + b,
     (Mul, Scale, Hadamard): lambda a, b: a * b,
     (Product, Inner): lambda a, b: a @ b,
     (And,): lambda a, b: a * b,
+    (Kronecker,): lambda a, b: torch.kron(a.contiguous(), b.contiguous()),
 }
 RELATIONS = {"==": torch.eq, "<": torch.lt, "<=": torch.le, ">": torch.gt, ">=": torch.ge}
 
@@ -129,6 +226,17 @@ def value(e, values, sizes):
         rows, columns = (int(s.xreplace(sizes)) for s in e.shape)
         make = {Identity: torch.eye, Ones: torch.ones, Zero: torch.zeros}[type(e)]
         return make(rows, columns, dtype=torch.float64)
+    if isinstance(e, (MatrixFunction, Frechet)):
+        function = _matrix_function(e.args[0], values, sizes)
+        matrix, *direction = (value(a, values, sizes) for a in e.args[1:])
+        return _slope(function, matrix, *direction) if direction else function(matrix)
+    if isinstance(e, Commutation):
+        rows, columns = (int(s.xreplace(sizes)) for s in e.args)
+        places = torch.arange(rows * columns).reshape(columns, rows).T.reshape(-1)
+        return torch.eye(rows * columns, dtype=torch.float64)[places]
+    if isinstance(e, Unvec):
+        rows, columns = (int(s.xreplace(sizes)) for s in e.shape)
+        return value(e.args[0], values, sizes).reshape(columns, rows).T
     if isinstance(e, Apply):
         slots = {s: value(m, values, sizes) for s, m in zip(SLOTS, e.args[1:])}
         return value(e.args[0], {**values, **slots}, sizes)
@@ -151,11 +259,38 @@ def value(e, values, sizes):
     if isinstance(e, Pow):
         return args[0] ** args[1]
     if isinstance(e, Power):
-        return torch.linalg.matrix_power(args[0], int(args[1]))
+        return _power(int(args[1]))(args[0])
     known = FUNCTIONS.get(type(e)) or MATRICES.get(type(e))
     if known is None:
         raise UnsupportedError(f"torch cannot evaluate {type(e).__name__}")
-    return known(args[0])
+    return known(*args)
+
+
+@torch.enable_grad()
+def _slope(function, matrix, direction):
+    """The derivative in a direction, as the gradient of a gradient: torch.func.jvp takes seconds to start."""
+    matrix = matrix if matrix.requires_grad else matrix.detach().requires_grad_(True)
+    found = function(matrix)
+    if not found.requires_grad:
+        return torch.zeros_like(found)
+    weights = torch.zeros_like(found).requires_grad_(True)
+    (weighted,) = torch.autograd.grad(found, matrix, weights, create_graph=True)
+    return torch.autograd.grad(weighted, weights, direction, create_graph=True)[0]
+
+
+def _matrix_function(function, values, sizes):
+    if function in FUNCTION_NAMES:
+        return MATRIX_FUNCTIONS[FUNCTION_NAMES[function]]
+    if not isinstance(function, Pow):
+        raise UnsupportedError(f"torch cannot evaluate the matrix function {function}")
+    return _power(int(value(function.exp, values, sizes)))
+
+
+def _power(exponent):
+    if exponent == 0:
+        return lambda a: torch.eye(len(a), dtype=a.dtype)
+    inverse = (lambda a: a) if exponent >= 0 else MATRICES[Inverse]
+    return lambda a: torch.linalg.matrix_power(inverse(a), abs(exponent))
 
 
 def _loss(w):
@@ -173,12 +308,13 @@ def check(derivation, points=POINTS, seed=0):
         generated = derivation.to_function("torch")
         points = COUNT if counted(derivation, 0) else points
         errors = [
-            _error_at(derivation, generated, f"{seed}/{point}", counted(derivation, point)) for point in range(points)
+            _error_at(derivation, generated, f"{seed}/{point}", whole(derivation, point)) for point in range(points)
         ]
+        wrong_shape = misfit(derivation)
     except DerivationError as error:
         return Witness("autograd (float64)", None, note=str(error))
     worst = max(errors)
-    failed = misfit(derivation) or ("result" if not worst < TOLERANCE else "")
+    failed = wrong_shape or ("result" if not worst < TOLERANCE else "")
     return Witness("autograd (float64)", not failed, points, worst, note=failed)
 
 
@@ -215,7 +351,7 @@ def _sample(derivation, seed, fixed):
     sampler = FloatSampler(seed)
     defined = dict(derivation.definitions)
     variables = [v for v in derivation.variables if v not in defined]
-    sizes = {s: sympy.Integer(n) for s, n in sizes_for(variables, random.Random(seed)).items()}
+    sizes = {s: sympy.Integer(n) for s, n in _sizes(derivation, variables, seed).items()}
     point = {}
     for v in variables:
         rows = sampler.matrix(v, sizes) if is_matrix(v) else [[fixed.get(v, sampler.scalar(properties_of(v)))]]
@@ -223,6 +359,10 @@ def _sample(derivation, seed, fixed):
     for symbol, expression in derivation.definitions:
         point[symbol] = value(expression, point, sizes)
     return point, sizes
+
+
+def _sizes(derivation, variables, seed):
+    return sizes_for(variables, random.Random(seed), (derivation.expression, derivation.result))
 
 
 def _natural(variable, tensor):
@@ -244,7 +384,7 @@ def _expected(derivation, point, sizes):
         return None
     if derivation.order == 2:
         hessian = torch.autograd.functional.hessian(lambda *a: f(*a).sum(), inputs)
-        expected = hessian[0][-1][:, 0, :, 0]  # (len x, len z)
+        expected = _stacked(hessian[0][-1])
     elif derivation.order == 1:
         # (rows, columns, *shape of the variable)
         expected = _arrange(derivation, torch.autograd.functional.jacobian(f, inputs[0]))
@@ -255,6 +395,10 @@ def _expected(derivation, point, sizes):
 
 def _arrange(derivation, jacobian):
     rows, columns = jacobian.shape[:2]
+    if derivation.layout == "vec":
+        return _stacked(jacobian)
+    if derivation.structure:
+        return _by_free_entries(jacobian[0, 0], derivation.structure)
     if derivation.layout == "shape_of_output":
         return jacobian[:, :, 0, 0]
     if derivation.layout == "denominator" and (rows, columns) != (1, 1):
@@ -262,3 +406,15 @@ def _arrange(derivation, jacobian):
     if derivation.layout == "numerator":
         return jacobian[:, 0, :, 0] if rows > 1 else jacobian[0, 0].T
     return jacobian[0, 0]
+
+
+def _stacked(derivatives):
+    """d Y[a, b] / d X[i, j] as a matrix by the entries of vec(Y) and vec(X)."""
+    a, b, i, j = derivatives.shape
+    return derivatives.permute(1, 0, 3, 2).reshape(a * b, i * j)
+
+
+def _by_free_entries(gradient, structure):
+    """Entry (i, j) of a symmetric matrix moves with (j, i); off the diagonal of a diagonal one nothing moves."""
+    diagonal = torch.diag(torch.diagonal(gradient))
+    return diagonal if structure == "diagonal" else gradient + gradient.T - diagonal

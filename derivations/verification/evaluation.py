@@ -1,13 +1,14 @@
 """The value of an expression tree at a point, over the numbers of a field."""
 
 import operator
+from functools import reduce
 
 import sympy
 from sympy import Add, And, Contains, Expr, Mul, Pow, Symbol
 from sympy.core.relational import Relational
 
-from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax
-from derivations.errors import DomainError, UnsupportedError
+from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, SoftmaxRows
+from derivations.errors import UnsupportedError
 from derivations.expressions import (
     EntrySum,
     Identity,
@@ -25,7 +26,19 @@ from derivations.expressions import (
     Zero,
     freed,
 )
+from derivations.kronecker import Commutation, Kronecker, Unvec, Vec
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, ScalarDifferential, Trace
+from derivations.spectral import (
+    FUNCTION_NAMES,
+    Adjugate,
+    Frechet,
+    LargestEigenvalue,
+    LargestEigenvector,
+    MatrixFunction,
+    NuclearNorm,
+    PseudoInverse,
+)
+from derivations.verification import linear, spectra
 from derivations.verification.arithmetic import (
     COMPOSED,
     ELEMENTARY,
@@ -34,6 +47,8 @@ from derivations.verification.arithmetic import (
     NotRationalError,
     Residue,
     plain,
+    seeded,
+    slopes,
 )
 
 
@@ -68,7 +83,7 @@ class Evaluator:
         if kind in ELEMENTARY:
             return self.functions.elementary(ELEMENTARY[kind], self(e.args[0]))
         if kind in COMPOSED:
-            return COMPOSED[kind](self.functions, self(e.args[0]))
+            return COMPOSED[kind](self.functions, *(self(a) for a in e.args))
         if e.is_number and isinstance(e, Expr):
             return self.field.number(e)
         raise UnsupportedError(f"the exact witness cannot evaluate {kind.__name__}")
@@ -95,10 +110,7 @@ class Evaluator:
         return self.field.number(int(any(self(element) == self(v) for v in values.args)))
 
     def total(self, numbers):
-        result = self.field.number(0)
-        for x in numbers:
-            result = result + x
-        return result
+        return linear.total(self.field, numbers)
 
     def add(self, e):
         return self.total(self(a) for a in e.args)
@@ -137,7 +149,7 @@ class Evaluator:
         return self.total(x for row in self(e.args[0]) for x in row)
 
     def det(self, e):
-        return self.eliminate(self(e.args[0]), [])[0]
+        return linear.eliminate(self.field, self(e.args[0]), [])[0]
 
     def log_det(self, e):
         return self.functions.elementary("log", self.det(e))
@@ -179,27 +191,19 @@ class Evaluator:
         return self.filled(e.shape, lambda i, j: 0)
 
     def sum(self, e):
-        first, *rest = (self(a) for a in e.args)
-        for m in rest:
-            first = [[x + y for x, y in zip(r, s)] for r, s in zip(first, m)]
-        return first
+        return reduce(linear.add, (self(a) for a in e.args))
 
     def scale(self, e):
-        scalar = self(e.args[0])
-        return [[scalar * x for x in row] for row in self(e.args[1])]
+        return linear.scale(self(e.args[0]), self(e.args[1]))
 
     def product(self, e):
-        first, *rest = (self(a) for a in e.args)
-        for m in rest:
-            columns = list(zip(*m))
-            first = [[self.total(x * y for x, y in zip(row, column)) for column in columns] for row in first]
-        return first
+        return linear.chain(self.field, *(self(a) for a in e.args))
 
     def inner(self, e):
         return self.product(e)[0][0]
 
     def transpose(self, e):
-        return [list(column) for column in zip(*self(e.args[0]))]
+        return linear.transpose(self(e.args[0]))
 
     def hadamard(self, e):
         first, *rest = (self(a) for a in e.args)
@@ -208,44 +212,70 @@ class Evaluator:
         return first
 
     def inverse(self, e):
-        rows = self(e.args[0])
-        n = len(rows)
-        right = [[self.field.number(int(i == j)) for j in range(n)] for i in range(n)]
-        return self.eliminate(rows, right)[1]
+        return linear.inverse(self.field, self(e.args[0]))
 
-    def eliminate(self, rows, right):
-        """Gauss-Jordan elimination: (determinant, inverse times right)."""
-        n = len(rows)
-        scale = max(self.field.size_of(x) for row in rows for x in row)
-        rows = [list(r) for r in rows]
-        right = [list(r) for r in right] or [[] for _ in rows]
-        determinant = self.field.number(1)
-        for k in range(n):
-            pivot = max(range(k, n), key=lambda i: self.field.size_of(rows[i][k]))
-            if self.field.is_negligible(rows[pivot][k], scale):
-                raise DomainError("the matrix is singular")
-            if pivot != k:
-                rows[k], rows[pivot], right[k], right[pivot] = rows[pivot], rows[k], right[pivot], right[k]
-                determinant = -determinant
-            head = rows[k][k]
-            determinant = determinant * head
-            rows[k], right[k] = [x / head for x in rows[k]], [x / head for x in right[k]]
-            for i in range(n):
-                if i != k:
-                    factor = rows[i][k]
-                    rows[i] = [x - factor * y for x, y in zip(rows[i], rows[k])]
-                    right[i] = [x - factor * y for x, y in zip(right[i], right[k])]
-        return determinant, right
+    def adjugate(self, e):
+        determinant, inverse = linear.eliminate(self.field, *self._with_identity(e.args[0]))
+        return linear.scale(determinant, inverse)
+
+    def _with_identity(self, e):
+        rows = self(e)
+        return rows, linear.identity(self.field, len(rows))
+
+    def pseudo_inverse(self, e):
+        return linear.pseudo_inverse(self.field, self(e.args[0]))
+
+    def matrix_function(self, e):
+        if e.args[0] not in FUNCTION_NAMES:
+            raise UnsupportedError(f"the exact witness cannot evaluate the matrix function {e.args[0]}")
+        return spectra.matrix_function(self.field, FUNCTION_NAMES[e.args[0]], self(e.args[1]))
+
+    def frechet(self, e):
+        function, matrix, direction = e.args
+        if function in FUNCTION_NAMES:
+            return spectra.frechet(self.field, FUNCTION_NAMES[function], self(matrix), self(direction))
+        if not isinstance(function, Pow):
+            raise UnsupportedError(f"the exact witness cannot evaluate the matrix function {function}")
+        change = seeded(self(matrix), self(direction))
+        return slopes(self.integer_matrix_power(change, function.exp))
+
+    def largest_eigenvalue(self, e):
+        return spectra.largest_eigenpair(self.field, self(e.args[0]))[0]
+
+    def largest_eigenvector(self, e):
+        return spectra.largest_eigenpair(self.field, self(e.args[0]))[1]
+
+    def nuclear_norm(self, e):
+        return spectra.nuclear_norm(self.field, self(e.args[0]))
+
+    def vec(self, e):
+        return [[x] for column in zip(*self(e.args[0])) for x in column]
+
+    def unvec(self, e):
+        column, rows, columns = self(e.args[0]), *(self.size(s) for s in e.args[1:])
+        return [[column[j * rows + i][0] for j in range(columns)] for i in range(rows)]
+
+    def kronecker(self, e):
+        first, *rest = (self(a) for a in e.args)
+        for m in rest:
+            first = [[x * y for x in row for y in s] for row in first for s in m]
+        return first
+
+    def commutation(self, e):
+        """Row i n + k of K picks the entry k m + i: vec(A') from vec(A), for A m x n."""
+        m, n = (self.size(s) for s in e.args)
+        return self.filled(e.shape, lambda row, column: int(column == row % n * m + row // n))
 
     def matrix_power(self, e):
-        exponent = e.args[1].xreplace(self.integers)
-        if not exponent.is_Integer or exponent < 0:
-            raise UnsupportedError(f"the exact witness cannot evaluate the matrix power {e.args[1]}")
-        base = self(e.args[0])
-        result = [[self.field.number(int(i == j)) for j in range(len(base))] for i in range(len(base))]
-        for _ in range(int(exponent)):
-            result = [[self.total(x * y for x, y in zip(r, c)) for c in zip(*base)] for r in result]
-        return result
+        return self.integer_matrix_power(self(e.args[0]), e.args[1])
+
+    def integer_matrix_power(self, base, symbolic):
+        exponent = symbolic.xreplace(self.integers)
+        if not exponent.is_Integer:
+            raise UnsupportedError(f"the exact witness cannot evaluate the matrix power {symbolic}")
+        if exponent < 0:
+            base = linear.inverse(self.field, base)
+        return linear.chain(self.field, linear.identity(self.field, len(base)), *[base] * abs(int(exponent)))
 
     def apply(self, e):
         function, matrices = e.args[0], [self(m) for m in e.args[1:]]
@@ -253,7 +283,7 @@ class Evaluator:
         return [[self.entry(function, [m[i][j] for m in matrices]) for j in range(columns)] for i in range(rows)]
 
     def entry(self, function, numbers):
-        inner = Evaluator(self.field, {**self.values, **dict(zip(SLOTS, numbers))}, self.integers)
+        inner = Evaluator(self.field, {**self.values, **dict(zip(SLOTS, numbers))}, self.integers, self.losses)
         return inner(function)
 
     def diag(self, e):
@@ -269,6 +299,10 @@ class Evaluator:
         weights = [[self.functions.elementary("exp", x) for x in row] for row in self(e.args[0])]
         total = self.total(x for row in weights for x in row)
         return [[x / total for x in row] for row in weights]
+
+    def softmax_rows(self, e):
+        weights = [[self.functions.elementary("exp", x) for x in row] for row in self(e.args[0])]
+        return [[x / self.total(row) for x in row] for row in weights]
 
     def matrix_differential(self, e):
         return [[self.slope(x) for x in row] for row in self(e.args[0])]
@@ -330,5 +364,17 @@ FORMS = {
     EntrySum: Evaluator.entry_sum,
     Det: Evaluator.det,
     LogDet: Evaluator.log_det,
+    SoftmaxRows: Evaluator.softmax_rows,
+    Vec: Evaluator.vec,
+    Unvec: Evaluator.unvec,
+    Kronecker: Evaluator.kronecker,
+    Commutation: Evaluator.commutation,
+    Adjugate: Evaluator.adjugate,
+    PseudoInverse: Evaluator.pseudo_inverse,
+    MatrixFunction: Evaluator.matrix_function,
+    Frechet: Evaluator.frechet,
+    LargestEigenvalue: Evaluator.largest_eigenvalue,
+    LargestEigenvector: Evaluator.largest_eigenvector,
+    NuclearNorm: Evaluator.nuclear_norm,
     LogSumExp: Evaluator.log_sum_exp,
 }

@@ -6,6 +6,7 @@ elements, where a false equality survives a point with probability at most degre
 checked with 50 digits.
 """
 
+import itertools
 import random
 from fractions import Fraction
 
@@ -13,7 +14,8 @@ from mpmath import mp, mpf
 
 from derivations import rules
 from derivations.errors import DerivationError, DomainError, UnsupportedError
-from derivations.expressions import LossGradient, Transpose, is_matrix
+from derivations.expressions import LossGradient, Transpose, is_matrix, is_proposition
+from derivations.kronecker import Vec
 from derivations.scalars import UNWORKED, Loss, differential_of
 from derivations.verification.arithmetic import (
     DIGITS,
@@ -30,7 +32,17 @@ from derivations.verification.degrees import degree
 from derivations.verification.evaluation import Evaluator
 from derivations.verification.layouts import misfit
 from derivations.verification.report import Witness
-from derivations.verification.sampling import COUNT, Sampler, counted, properties_of, sizes_for
+from derivations.verification.sampling import (
+    COUNT,
+    SIZES,
+    STRUCTURES,
+    Sampler,
+    counted,
+    properties_of,
+    size_symbols,
+    sizes_for,
+    whole,
+)
 
 POINTS = 2
 ATTEMPTS = 40
@@ -39,6 +51,8 @@ TOLERANCE = mpf(10) ** (15 - DIGITS)
 
 
 class FieldSampler(Sampler):
+    ordered = False
+
     def generic(self):
         return Residue(self.generator.randrange(1, PRIME))
 
@@ -80,28 +94,42 @@ def check(derivation, points=POINTS, seed=0):
 
 
 def _check_in(field, derivation, points, seed):
-    worst, failed, bound = mpf(0), misfit(derivation), 0.0
+    worst, failed = mpf(0), misfit(derivation)
     points = COUNT if counted(derivation, 0) else points
     for point in range(points):
-        for claim, left, right in _claims(derivation, field, f"{seed}/{point}", counted(derivation, point)):
+        for claim, left, right in _claims(derivation, field, f"{seed}/{point}", whole(derivation, point)):
             error = _difference(left, right, field)
             worst = max(worst, error)
             if not error < (TOLERANCE if field is Decimals else mpf(1) / 2):
                 failed = failed or claim
-    if field is PrimeField:
-        sizes = {s: 5 for v in derivation.variables if is_matrix(v) for d in v.shape for s in d.free_symbols}
-        bound = sum(
-            (min(1.0, (degree(step.before, sizes) + degree(step.after, sizes)) / PRIME)) ** points
-            for step in derivation.steps
-        )
     return Witness(
         f"exact ({field.name})",
         not failed,
         points,
         float(worst),
-        bound if field is PrimeField else None,
+        _error_bound(derivation, points) if field is PrimeField else None,
         failed,
     )
+
+
+def _error_bound(derivation, points):
+    """The probability that a false statement passed at all points, by the degrees of both sides of every claim."""
+    if is_proposition(derivation.expression):
+        return None
+    sizes = dict.fromkeys(size_symbols(derivation.variables, _expressions(derivation)), max(SIZES))
+    change = derivation.expression
+    for _ in derivation.wrt_all:
+        change = differential_of(change)
+
+    def bound(left, right):
+        # A derivative that is read off is applied to dX or to two of them; zero is not among the numbers drawn.
+        degrees = degree(left, sizes, derivation.definitions) + degree(right, sizes, derivation.definitions) + 2
+        return min(1.0, degrees / (PRIME - 1)) ** points
+
+    lines = [side for step in derivation.steps for side in (step.before, step.after)]
+    # Each line equals the one before, across steps too, and a step that reads off has two claims.
+    claims = [*itertools.pairwise(lines), *((step.before, step.after) for step in derivation.steps)]
+    return sum(bound(*claim) for claim in claims) + bound(change, derivation.result)
 
 
 # ------------------------------------------------------------------------------------- points
@@ -122,25 +150,32 @@ def _claims_at(derivation, field, seed, fixed):
     sampler = SAMPLERS[field](seed)
     defined = {symbol for symbol, _ in derivation.definitions}
     variables = [v for v in derivation.variables if v not in defined]
-    sizes = sizes_for(variables, sampler.generator)
+    sizes = sizes_for(variables, sampler.generator, _expressions(derivation))
     point = {v: _value(v, sampler, sizes) for v in variables}
     integers = dict(sizes)
     for v in variables:
-        if not is_matrix(v) and "integer" in properties_of(v):
-            integers[v] = point[v] = fixed.get(v, sampler.scalar({"integer"}))
+        if not is_matrix(v) and v.is_integer:
+            integers[v] = point[v] = fixed[v]
     point = {v: _lift(x, field) for v, x in point.items()}
     directions = {v: _direction(x, sampler) for v, x in point.items()}
+    free_entries = _with_structure(directions, derivation)
+    others = {v: _direction(x, sampler) for v, x in point.items()}
     losses = {name: _loss(sampler) for name in _loss_names(derivation.expression)}
 
-    def evaluator(*seeds):
+    def evaluator(*seeds, structured=False):
         values = point
-        for seeded in seeds:
-            # Each derivative is one more layer of dual numbers, for all variables alike.
-            values = {v: _layer(x, directions[v] if v == seeded else None) for v, x in values.items()}
+        # Each derivative is one more layer of dual numbers, for all variables alike, in a direction of its own:
+        # u'Hu says nothing of the skew part of a Hessian.
+        for seeded, chosen in zip(seeds, (free_entries if structured else directions, others)):
+            values = {v: _layer(x, chosen[v] if v == seeded else None) for v, x in values.items()}
         return Evaluator(field, values, integers, losses, derivation.definitions)
 
     yield from _step_claims(derivation, evaluator)
     yield _result_claim(derivation, evaluator)
+
+
+def _expressions(derivation):
+    return derivation.expression, derivation.result, *(part for s in derivation.steps for part in (s.before, s.after))
 
 
 def _value(variable, sampler, sizes):
@@ -157,6 +192,14 @@ def _lift(value, field):
 
 def _direction(value, sampler):
     return [[sampler.generic() for _ in row] for row in value] if isinstance(value, list) else sampler.generic()
+
+
+def _with_structure(directions, derivation):
+    """The directions, that of a structured variable of differentiation having its structure."""
+    if not derivation.structure:
+        return directions
+    (variable,) = derivation.wrt_all
+    return {**directions, variable: STRUCTURES[derivation.structure](None, directions[variable])}
 
 
 def _layer(value, direction):
@@ -212,24 +255,32 @@ def _step_claims(derivation, evaluator):
         after = step.after
         left = values(step.before)
         if step.rule in READ_OFF:
-            yield name, left, _applied(step.after, values, variable)
+            yield name, left, _applied(step.after, values, variable, step.rule is rules.GRADIENT)
+        elif step.rule.role == "structure":
+            values = evaluator(variable, structured=True)
+            yield name, _applied(step.before, values, variable, True), _by_free_entries(step.after, values, variable)
+            yield f"{name} keeps the structure", *_mirrored(values(step.after), derivation.structure)
+        elif step.rule is rules.VECTORISE:
+            yield name, values(Vec(step.before)), values(step.after)
         elif step.rule in TRANSPOSED:
             yield name, left, values(Transpose(step.after)) if is_matrix(step.after) else values(step.after)
         else:
             yield name, left, values(step.after)
+    if derivation.structure:
+        yield "the result keeps the structure", *_mirrored(evaluator()(derivation.result), derivation.structure)
     if derivation.steps and after != derivation.result:
         yield "the lines do not lead to the result", values.field.number(0), values.field.number(1)
 
 
-def _applied(derivative, values, variable):
-    """The derivative applied to dX: tr(G' dX), J dx or Y' ds."""
+def _applied(derivative, values, variable, gradient):
+    """The derivative applied to dX: tr(G' dX) for a gradient, J vec(dX) for a Jacobian, Y' ds by a scalar."""
     change = values(differential_of(variable))
     rows = values(derivative)
     if not isinstance(change, list):
         return [[x * change for x in row] for row in rows] if isinstance(rows, list) else rows * change
-    if len(rows) == len(change) and len(rows[0]) == len(change[0]):
+    if gradient:
         return values.total(x * y for r, s in zip(rows, change) for x, y in zip(r, s))
-    return [[values.total(x * y[0] for x, y in zip(row, change))] for row in rows]
+    return [[values.total(x * y for x, y in zip(row, _stacked(change)))] for row in rows]
 
 
 def _slope(value):
@@ -238,28 +289,49 @@ def _slope(value):
     return value.slope if isinstance(value, Dual) else value * 0
 
 
+def _by_free_entries(derivative, values, variable):
+    """The derivative by the free entries applied to dX: the sum over i <= j of S_ij dX_ij."""
+    change, rows = values(differential_of(variable)), values(derivative)
+    return values.total(x * y for i, (r, s) in enumerate(zip(rows, change)) for x, y in zip(r[i:], s[i:]))
+
+
+def _mirrored(rows, structure):
+    """A matrix, and what it would be if it had the structure."""
+    if structure == "symmetric":
+        return rows, [list(column) for column in zip(*rows)]
+    return rows, [[x if i == j else x * 0 for j, x in enumerate(row)] for i, row in enumerate(rows)]
+
+
 def _result_claim(derivation, evaluator):
     """The result against the definition of the derivative of the expression itself."""
     plainly = evaluator()
     if not derivation.wrt_all:
         return "result", plainly(derivation.expression), plainly(derivation.result)
-    if derivation.layout == "hessian":
+    if derivation.order == 2:
         x, z = derivation.wrt_all
         twice = _slope(_slope(evaluator(x, z)(derivation.expression)))
-        directions = [_rows_of(_slope(evaluator(v)(v))) for v in (x, z)]
+        # As the layers of the value: the direction of the first, and the other one of the second.
+        seconds = evaluator(x, z)
+        rows, columns = _stacked(_slope(_slope_parts(seconds(x)))), _stacked(_slope(seconds(z)))
         hessian = _rows_of(plainly(derivation.result))
-        form = plainly.total(
-            u * h * w for (u,), row in zip(directions[0], hessian) for h, (w,) in zip(row, directions[1])
-        )
-        return "result", twice, form
+        return "result", twice, plainly.total(u * h * w for u, row in zip(rows, hessian) for h, w in zip(row, columns))
     (variable,) = derivation.wrt_all
-    values = evaluator(variable)
-    result = derivation.result
-    if derivation.layout == "numerator" and not is_matrix(derivation.expression):
+    result, values = derivation.result, evaluator(variable, structured=True)
+    if derivation.structure:
+        change = _slope_parts(_by_free_entries(result, values, variable))
+        return "result", _slope(values(derivation.expression)), change
+    gradient = not is_matrix(derivation.expression)
+    if derivation.layout == "denominator" or (derivation.layout == "numerator" and gradient):
         result = Transpose(result)
-    if derivation.layout == "denominator":
-        result = Transpose(result)
-    return "result", _slope(values(derivation.expression)), _slope_parts(_applied(result, values, variable))
+    slope = _slope(values(derivation.expression))
+    if derivation.layout == "vec":
+        slope = [[x] for x in _stacked(slope)]
+    return "result", slope, _slope_parts(_applied(result, values, variable, gradient))
+
+
+def _stacked(value):
+    """The entries of a matrix, column by column, or the one number."""
+    return [x for column in zip(*_rows_of(value)) for x in column]
 
 
 def _slope_parts(value):

@@ -1,6 +1,12 @@
 """What shape a derivative must have in its layout."""
 
+from derivations.errors import UnsupportedError
 from derivations.expressions import shape_of
+
+ORDERS = {
+    **dict.fromkeys(("gradient", "numerator", "denominator", "vec", "shape_of_output"), 1),
+    **dict.fromkeys(("hessian", "hessian_vec"), 2),
+}
 
 
 def expected_shape(derivation):
@@ -9,6 +15,12 @@ def expected_shape(derivation):
     if not derivation.wrt_all:
         return rows, columns
     shapes = [shape_of(v) for v in derivation.wrt_all]
+    if ORDERS.get(derivation.layout) != len(shapes):
+        raise UnsupportedError(f"the layout {derivation.layout!r} is not known for order {len(shapes)}")
+    if derivation.layout == "hessian_vec":
+        return tuple(r * c for r, c in shapes)
+    if derivation.layout == "vec":
+        return rows * columns, shapes[0][0] * shapes[0][1]
     if derivation.layout == "hessian":
         return shapes[0][0], shapes[1][0]
     if derivation.layout == "denominator":

@@ -26,7 +26,7 @@ from derivations.expressions import (
     shape_of,
 )
 from derivations.scalars import ScalarDifferential, Trace, differential_of
-from derivations.verification import verify
+from derivations.verification import exact, verify
 
 m, n = (Symbol(name, integer=True, positive=True) for name in "mn")
 s, t = Symbol("s", real=True), Symbol("t", real=True)
@@ -285,9 +285,11 @@ def test_freeing_dx_gives_the_gradient():
     [(Product(A, Transpose(X)), X), (Product(x, Transpose(y)), x), (x, A), (Product(Transpose(x), Transpose(A)), x)],
     ids=str,
 )
-def test_what_needs_the_vec_form_is_refused(expression, variable):
-    with pytest.raises(UnsupportedError, match="needs the vec form"):
-        differentiate(expression, (A, X, x, y), (variable,))
+def test_pairs_with_a_matrix_are_in_vec_form(expression, variable):
+    found = differentiate(expression, (A, X, x, y), (variable,))
+    (rows, columns), (m, n) = shape_of(expression), variable.shape
+    assert found.layout == "vec" and shape_of(found.result) == (rows * columns, m * n)
+    assert exact.check(found).passed
 
 
 def test_an_order_two_takes_no_definitions():

@@ -444,13 +444,23 @@ def rebuilt(e):
 @given(data=st.data())
 def test_building_a_tree_keeps_value_and_shape(data, random_texts, relative_error):
     """What the constructors make of a text has the value of the text."""
+    build(data, random_texts, 3, relative_error)
+
+
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_so_does_building_one_in_the_vec_form(data, wide_texts, relative_error):
+    build(data, wide_texts, 2, relative_error)
+
+
+def build(data, texts, depth, relative_error):
     sizes = {"m": 4, "n": 3}
-    source = random_texts.draw(data, data.draw(st.sampled_from(random_texts.shapes)), 3)
-    values = random_texts.point(data.draw(st.integers(0, 5)), sizes)
-    expected = random_texts.value(source, values, sizes)
+    source = texts.draw(data, data.draw(st.sampled_from(texts.shapes)), depth)
+    values = texts.point(data.draw(st.integers(0, 5)), sizes)
+    expected = texts.value(source, values, sizes)
     if expected is None:
         return
-    reading, _ = read(source, random_texts.variables)
+    reading, _ = read(source, texts.variables)
     named = {variable: values[name] for name, variable in reading.variables.items() if name in values}
     numbers = {m: Integer(4), n: Integer(3)}
     assert tuple(map(int, expected.shape)) == tuple(size.xreplace(numbers) for size in shape_of(reading.expression))

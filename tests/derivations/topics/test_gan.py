@@ -28,7 +28,7 @@ RESULTS = {
     "batch_gradient W_g saturating": "-(step(X*W_g') .* (b*W_d))'*X/rows(X)",
     "batch_gradient W_g non-saturating": "-(step(X*W_g') .* ((ones(B) - b)*W_d))'*X/rows(X)",
     "expectation_over_laws": "pbar'*f",
-    "variance_over_laws": "(w'*v)/B + w'*mu.^2 - (w'*mu)^2",
+    "variance_over_laws": "w'*v/B + w'*mu.^2 - (w'*mu)^2",
 }
 EXTREMA = {"optimal_discriminator"}
 

@@ -173,6 +173,13 @@ def test_real_powers_carry_the_derivatives_of_base_and_exponent():
         assert abs(by_exponent.slope - base**exponent * mp.log(base)) < mpf(10) ** -40
 
 
+@pytest.mark.parametrize("field", [Rationals, Decimals])
+@pytest.mark.parametrize("bound", [0, -1])
+def test_huber_needs_a_positive_bound(field, bound):
+    with pytest.raises(DomainError, match="bound of huber is not positive"):
+        Functions(field).huber(field.number(3), Dual(field.number(bound), field.number(1)))
+
+
 OUTSIDE = {
     "log -1": lambda f: f.elementary("log", mpf(-1)),
     "log 0": lambda f: f.elementary("log", mpf(0)),

@@ -4,17 +4,28 @@ from dataclasses import replace
 
 import pytest
 import torch
-from sympy import And, Contains, Eq, FiniteSet, Integer, Symbol, gamma
+from sympy import And, Contains, Eq, FiniteSet, Integer, Symbol, gamma, log, sqrt
 
 from derivations import derive
 from derivations.differentiation import differentiate
+from derivations.elementwise import SLOTS
 from derivations.errors import DomainError, UnsupportedError
 from derivations.expressions import Inverse, LossGradient, Power, Product, Transpose, Variable, Zero, multiply
 from derivations.scalars import Det, LogDet, Loss
+from derivations.spectral import (
+    Adjugate,
+    Frechet,
+    LargestEigenvalue,
+    LargestEigenvector,
+    MatrixFunction,
+    NuclearNorm,
+    PseudoInverse,
+)
 from derivations.verification import autograd
 
 m, n = (Symbol(name, integer=True, positive=True) for name in "mn")
-A, w = Variable("A", n, n), Variable("w", n, 1)
+A, B, w = Variable("A", n, n), Variable("B", n, n), Variable("w", n, 1)
+U = SLOTS[0]
 s = Symbol("s", real=True)
 SHAPES = {
     **dict.fromkeys(["x", "y"], "n"),
@@ -26,6 +37,12 @@ SHAPES = {
     "t": "",
 }
 TWO = {n: Integer(2)}
+SPECTRAL = {
+    **SHAPES,
+    "C": "n,n",
+    "P": {"kind": "matrix", "shape": ["n", "n"], "props": ["positive_definite"]},
+    "S": {"kind": "matrix", "shape": ["n", "n"], "props": ["symmetric"]},
+}
 
 
 def tensor(rows):
@@ -111,6 +128,106 @@ def test_a_loss_is_any_smooth_function():
 def test_matrices_that_are_nearly_singular_are_outside_the_domain(node):
     with pytest.raises(DomainError, match="nearly singular"):
         autograd.value(node(A), {A: tensor([[1, 1], [1, 1 + 1e-9]])}, TWO)
+
+
+OUTSIDE = {
+    "nearly the same eigenvalues": (LargestEigenvalue, [[1, 0], [0, 1 + 1e-9]], "not simple"),
+    "nearly the same eigenvalues, and a vector": (LargestEigenvector, [[1, 0], [0, 1 + 1e-9]], "not simple"),
+    "a rank in doubt": (PseudoInverse, [[1, 0], [0, 1e-8]], "rank of the matrix is in doubt"),
+    "a singular value near zero": (NuclearNorm, [[1, 0], [0, 1e-8]], "rank of the matrix is in doubt"),
+    "a singular matrix under the adjugate": (Adjugate, [[1, 2], [2, 4]], "nearly singular"),
+    "a negative eigenvalue under the root": (lambda a: MatrixFunction(sqrt(U), a), [[1, 0], [0, -2]], "no principal"),
+    "a zero under the root": (lambda a: MatrixFunction(sqrt(U), a), [[1, 0], [0, 0]], "no principal"),
+    "two negative ones": (lambda a: MatrixFunction(log(U), a), [[-1, 0], [0, -1]], "no principal"),
+    "a Jordan block of zero": (lambda a: MatrixFunction(log(U), a), [[0, 1], [0, 0]], "no principal"),
+    "a singular matrix to a negative power": (
+        lambda a: Power(a, Symbol("k", integer=True) - 4),
+        [[1, 2], [2, 4]],
+        "nearly",
+    ),
+    **{
+        f"infinite entries under {name}": (node, [[1, float("inf")], [0, 2]], "not finite")
+        for name, node in {
+            "the pseudo-inverse": PseudoInverse,
+            "an eigenvalue": LargestEigenvalue,
+            "the nuclear norm": NuclearNorm,
+            "the root": lambda a: MatrixFunction(sqrt(U), a),
+            "the inverse": Inverse,
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("place", OUTSIDE)
+def test_points_where_float64_cannot_tell_are_outside_the_domain(place):
+    node, rows, message = OUTSIDE[place]
+    with pytest.raises(DomainError, match=message):
+        autograd.value(node(A), {A: tensor(rows), Symbol("k", integer=True): tensor([[3]])}, TWO)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_the_pseudo_inverse_of_a_matrix_of_lower_rank(rank):
+    """Rounding leaves singular values of 1e-17 in the place of zeros."""
+    generator = torch.Generator().manual_seed(rank)
+    left, right = (torch.randn(3, rank, generator=generator, dtype=torch.float64) for _ in range(2))
+    a = left @ right.T
+    x = autograd.value(PseudoInverse(A), {A: a}, {n: Integer(3)})
+    for found, expected in [(a @ x @ a, a), (x @ a @ x, x), (a @ x, (a @ x).T), (x @ a, (x @ a).T)]:
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("function", [sqrt, log], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_function_of_a_matrix_moves_in_all_directions(function, symmetric):
+    """A symmetric matrix need not stay symmetric; against central differences."""
+    a = tensor([[2, 0.5], [0.5 if symmetric else -1, 1]])
+
+    def f(a):
+        return autograd.value(MatrixFunction(function(U), A), {A: a}, TWO)
+
+    jacobian = torch.autograd.functional.jacobian(f, a)
+    for i in range(2):
+        for j in range(2):
+            step = torch.zeros(2, 2, dtype=torch.float64)
+            step[i, j] = 1e-5
+            differences = (f(a + step) - f(a - step)) / 2e-5
+            torch.testing.assert_close(jacobian[:, :, i, j], differences, rtol=1e-8, atol=1e-8)
+            slope = autograd.value(Frechet(function(U), A, B), {A: a, B: step * 1e5}, TWO)
+            torch.testing.assert_close(slope, differences, rtol=1e-8, atol=1e-8)
+
+
+def test_double_eigenvalues_are_no_obstacle_to_a_function_of_a_matrix():
+    for a in (tensor([[2, 0], [0, 2]]), tensor([[2, 1], [0, 2]])):
+        root = autograd.value(MatrixFunction(sqrt(U), A), {A: a}, TWO)
+        torch.testing.assert_close(root @ root, a)
+        logarithm = autograd.value(MatrixFunction(log(U), A), {A: a}, TWO)
+        torch.testing.assert_close(torch.linalg.matrix_exp(logarithm), a)
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrt"),
+    [
+        ("sqrtm(P)", "P"),
+        ("tr(B*sqrtm(P))", "P"),
+        ("tr(B*logm(P))", "P"),
+        ("x'*expm(B)*y", "B"),
+        ("vmax(S)", "S"),
+        ("x'*vmax(S)", "S"),
+        ("lambda_max(B)", "B"),
+        ("norm_nuc(A)", "A"),
+        ("tr(pinv(A)*A*C)", "A"),
+        ("adj(B)*x", "B"),
+        ("tr(cosm(B)*sinm(B))", "B"),
+    ],
+)
+@pytest.mark.parametrize("seed", range(2))
+def test_what_rests_on_a_spectrum(expression, wrt, seed):
+    d = derive(expression, wrt, variables=SPECTRAL)
+    found = autograd.check(d, seed=seed)
+    if found.passed is None and "no code for" in found.note:
+        pytest.skip(found.note)
+    assert found.passed, str(found)
+    assert autograd.check(replace(d, result=multiply(2, d.result)), seed=seed).passed is False
 
 
 def test_values_are_two_dimensional():

@@ -3,11 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from sympy import Symbol
+from sympy import Contains, FiniteSet, Integer, Symbol, true
 
 from derivations import derive
+from derivations.derivation import Rule
 from derivations.differentiation import differentiate
-from derivations.expressions import Variable, multiply
+from derivations.elementwise import SLOTS, Apply
+from derivations.expressions import EntrySum, Variable, multiply
+from derivations.functions import maximum
+from derivations.rewriting import equalities
 from derivations.scalars import Loss
 from derivations.verification import exact
 from derivations.verification.arithmetic import PRIME
@@ -151,3 +155,58 @@ def test_the_witness_names_the_first_false_line():
     wrong = 2 * second.after
     steps = (first, replace(second, after=wrong), replace(third, before=wrong), *rest)
     assert exact.check(replace(d, steps=steps)).note == f"step 2 ({second.rule.name})"
+
+
+def test_a_proposition_has_no_degree_and_its_errors_no_bound():
+    k = Symbol("k", integer=True)
+    d = equalities(Contains(k, FiniteSet(0, 1)), (k,), (Rule(None, "algebra", ""), Contains(k + 1, FiniteSet(1, 2))))
+    found = exact.check(d)
+    assert found.passed and found.points == 200 and found.error_bound is None
+    wrong = equalities(
+        Contains(k, FiniteSet(0, 1)), (k,), (Rule(None, "algebra", ""), true & Contains(k, FiniteSet(0, 2)))
+    )
+    assert exact.check(wrong).passed is False
+
+
+def test_a_line_may_hold_sizes_that_no_variable_has():
+    d = derive("ones(k)'*ones(k)*s", "s", variables={"s": "", "t": "", "x": "n"})
+    assert exact.check(d).passed and 0 < exact.check(d).error_bound < 1e-30
+
+
+@pytest.mark.parametrize("wrt", [("x", "x"), ("x", "y")])
+def test_second_derivatives_go_in_two_directions(wrt):
+    """One direction twice sees the symmetric part of a Hessian only."""
+    d = replace(derive("(x'*B*y)*(x'*x)", wrt, variables=SHAPES), steps=())
+    assert exact.check(d).passed
+    skew = multiply(Variable("x", n, 1), Variable("y", n, 1).T)
+    assert exact.check(replace(d, result=d.result + skew - skew.T)).passed is False
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrt", "field"),
+    [
+        ("tr(kron(B, B)*kron(B, B))", "B", "prime field"),
+        ("tr(pinv(A)*A*B)", "A", "prime field"),
+        ("tr(adj(B)*B)", "B", "prime field"),
+        ("tr(B^k*B)", "B", "prime field"),
+        ("sum(max(x, y) + clip(x, 0, 1))", "x", "rational numbers"),
+        ("sum(huber(x, 2))", "x", "rational numbers"),
+        ("tr(expm(B))", "B", "50 digits"),
+        ("tr(sqrtm(X)*B)", "X", "50 digits"),
+        ("lambda_max(B)", "B", "50 digits"),
+        ("norm_nuc(A)", "A", "50 digits"),
+    ],
+)
+def test_the_field_of_the_newer_nodes(expression, wrt, field):
+    found = check(expression, wrt)
+    assert found.passed and found.name == f"exact ({field})", str(found)
+    assert (found.error_bound is not None) == (field == "prime field")
+
+
+def test_a_loss_may_stand_in_an_elementwise_power():
+    """The function of an entry sees the losses, too."""
+    w, x = Variable("w", n, 1), Variable("x", n, 1)
+    d = differentiate(EntrySum(Apply(SLOTS[0] ** Integer(2), Loss("L", w) * x)), (w, x), (x,))
+    assert exact.check(d).passed
+    parameter = differentiate(EntrySum(Apply(maximum(SLOTS[0], Loss("L", w)), x)), (w, x), (x,))
+    assert exact.check(parameter).passed
