@@ -11,6 +11,7 @@ from derivations.errors import (
     UnsupportedError,
 )
 from derivations.verification import verify
+from derivations.verification.gradients import check_gradient
 from derivations.verification.report import Verification, Witness
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "UnsupportedError",
     "Verification",
     "Witness",
+    "check_gradient",
     "derive",
     "verify",
 ]
