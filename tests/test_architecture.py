@@ -1,4 +1,4 @@
-"""The map of the source: imports point one way, torch is paid for by one file, and no package knows another."""
+"""The map of the source: imports point one way, torch is paid for by who asks, and no package knows another."""
 
 import ast
 import re
@@ -18,20 +18,45 @@ LAYERS = (
     "derivations.functions",
     "derivations.expressions",
     "derivations.elementwise",
+    "derivations.kronecker",
     "derivations.scalars",
+    "derivations.spectral",
     "derivations.abbreviations",
     "derivations.notation",
     "derivations.notation.names",
     "derivations.notation.syntax",
     "derivations.notation.shapes",
     "derivations.notation.inference",
+    "derivations.notation.sympy_functions",
+    "derivations.notation.sympy_symbols",
+    "derivations.notation.sympy_sums",
+    "derivations.notation.sympy_in",
+    "derivations.notation.sympy_out",
     "derivations.notation.text",
     "derivations.notation.latex",
     "derivations.notation.lines",
+    "derivations.notation.code_libraries",
+    "derivations.notation.code_helpers",
+    "derivations.notation.operations",
+    "derivations.notation.costs",
+    "derivations.notation.products",
+    "derivations.notation.reductions",
+    "derivations.notation.plan_scalars",
+    "derivations.notation.plan_matrices",
+    "derivations.notation.plan",
+    "derivations.notation.systems",
+    "derivations.notation.actions",
+    "derivations.notation.pieces",
+    "derivations.notation.emitter",
     "derivations.notation.code",
     "derivations.derivation",
     "derivations.rewriting",
+    "derivations.notation.modules",
     "derivations.rules",
+    "derivations.collecting",
+    "derivations.fractions",
+    "derivations.identities",
+    "derivations.elementwise_identities",
     "derivations.simplification",
     "derivations.differentiation",
     "derivations.api",
@@ -42,17 +67,27 @@ LAYERS = (
     "derivations.verification.sampling",
     "derivations.verification.arithmetic",
     "derivations.verification.degrees",
+    "derivations.verification.linear",
+    "derivations.verification.spectra",
     "derivations.verification.evaluation",
     "derivations.verification.exact",
+    "derivations.verification.comparison",
     "derivations.verification.autograd",
+    "derivations.verification.disagreement",
+    "derivations.verification.callables",
+    "derivations.verification.gradients",
     "derivations",
     "derivations.topics",
     "derivations.topics.",
+    "derivations.examples",
+    "derivations.catalogue",
     "derivations.proofreading",
     "derivations.proofreading.",
     "derivations.answers",
     "derivations.answers.",
     "derivations.render",
+    "derivations.commandline",
+    "derivations.commandline.",
     "derivations.__main__",
 )
 
@@ -119,10 +154,20 @@ def test_the_packages_do_not_know_one_another():
         assert others <= {own}, f"{name} imports another package"
 
 
+# Each is loaded by name, where it is asked for.
+TORCH = {
+    "derivations.notation.modules",
+    "derivations.verification.autograd",
+    "derivations.verification.callables",
+    "derivations.verification.disagreement",
+}
+
+
 @pytest.mark.parametrize("name", OURS)
-def test_torch_is_imported_by_one_file_only(name):
+def test_torch_is_imported_by_few_files_and_those_by_none_but_themselves(name):
     heavy = {i.split(".")[0] for i in imported(TREES[name])} & {"torch", "numpy", "matplotlib", "torchvision", "scipy"}
-    assert heavy <= ({"torch"} if name == "derivations.verification.autograd" else set())
+    assert heavy <= ({"torch"} if name in TORCH else set())
+    assert name in TORCH or not GRAPH[name] & TORCH
 
 
 @pytest.mark.parametrize("name", TREES)
@@ -134,14 +179,14 @@ def test_no_import_hides_inside_a_function(name):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_modules_are_loaded_by_name_in_one_place_only(name):
-    """The witnesses are; see derivations/verification/__init__.py."""
+def test_modules_are_loaded_by_name_for_torch_only(name):
+    """The witness of autograd is, the torch module, and the check of a user's gradient."""
     calls = {
         node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         for node in ast.walk(TREES[name])
         if isinstance(node, ast.Call)
     }
-    if name != "derivations.verification":
+    if name not in ("derivations.verification", "derivations.derivation", "derivations.verification.gradients"):
         assert not calls & {"import_module", "__import__"}
 
 
@@ -178,6 +223,7 @@ def test_an_import_does_not_pay_for_torch_or_numpy(module):
 def test_deriving_and_typesetting_do_not_either():
     program = (
         "import sys, derivations as dv; d = dv.derive(\"x'*A*y\", 'y'); d.to_latex(); d.to_text(); d.to_code('torch');"
+        "dv.check_gradient, d.to_torch_module;"
         "print(sorted({'torch', 'numpy'} & set(sys.modules)))"
     )
     assert fresh(program) == "[]"
