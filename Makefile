@@ -3,7 +3,7 @@
 # make env       the full environment in .venv: torch, plots, development tools
 # make pdf       answers.pdf, where latexmk is installed
 # make lint      ruff
-# make bench     the benchmarks: tables of ratios
+# make bench     the quick benchmarks: tables of answers, times and ratios, in a few minutes
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -41,7 +41,10 @@ lint: .venv/full
 	$(BIN)/ruff format --check .
 
 bench: .venv/full
+	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/render.py
+	$(BIN)/python benchmarks/derive.py --repeat 1
+	$(BIN)/python benchmarks/evaluate.py --sizes 100 --seconds 0.1
 
 clean:
 	rm -rf .venv answers.* build
