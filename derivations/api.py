@@ -118,6 +118,8 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
         derivation = structured(derivation, structure)
     if tree.has(I) or derivation.result.has(I):
         raise DomainError(f"{expression!r} is not real where it is defined: it holds the square root of -1")
+    if tree.has(oo, zoo, nan):
+        raise DomainError(f"{expression!r} is not defined: it divides by zero or takes the logarithm of zero")
     if derivation.result.has(oo, zoo, nan):
         raise DerivationError(f"the derivative of {expression!r} is not finite: {derivation.result}")
     if any(isinstance(s, Dummy) for s in derivation.result.free_symbols):
@@ -129,7 +131,7 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
 
 
 # Properties that tie the entries of a variable together.
-TIED = SYMMETRIC | {"orthogonal", "prob", "onehot", "onehot_rows"}
+TIED = SYMMETRIC | {"orthogonal", "prob", "onehot", "onehot_rows", "centred", "binary", "pm1"}
 
 
 def _with_structure(structure, tree, variable):

@@ -6,12 +6,9 @@ from itertools import groupby
 
 from derivations import examples, rules
 from derivations.derivation import Rule
-from derivations.differentiation import conventions
 from derivations.errors import DerivationError
-from derivations.expressions import Variable
 from derivations.functions import CONVENTIONS
 from derivations.notation import inference, shapes, text
-from derivations.scalars import Norm
 from derivations.simplification import COLLECTING, IDENTITIES
 from derivations.topics import (
     batch_norm,
@@ -105,11 +102,8 @@ def entries():
 
 def conditions():
     """(function in the text notation, what its derivative rests on) for all that rest on something."""
-    functions = [(inference.FUNCTION_NAMES[function], words) for function, words in CONVENTIONS.items()]
-    nodes = [(text.CALLS[node], words) for node, words in rules.CONDITIONS.items()]
-    # A norm has no row in that table, for the square of one needs no condition.
-    x = Variable("x", 2, 1)
-    return (*functions, *nodes, *((text.CALLS[Norm], words) for words in conventions(Norm(x), (x,))))
+    names = {**inference.FUNCTION_NAMES, **text.CALLS}
+    return tuple((names[kind], words) for kind, words in {**CONVENTIONS, **rules.CONDITIONS}.items())
 
 
 def find(word):

@@ -362,12 +362,9 @@ def conventions(expression, variables):
     moving = [n for n in preorder_traversal(expression) if any(depends(n, v) for v in variables)]
     # An elementwise function stands in its node with a slot for its argument.
     kinds = {type(f) for n in moving for f in (n, *(n.args[:1] if isinstance(n, Apply) else ()))}
-    found = [CONVENTIONS[k] for k in CONVENTIONS if k in kinds]
-    found += [rules.CONDITIONS[k] for k in rules.CONDITIONS if k in kinds]
-    squared = sum(rules.is_squared_norm(n) for n in moving)
-    if sum(isinstance(n, Norm) for n in moving) > squared:
-        found.append("the argument of the norm is not zero")
-    return tuple(found)
+    if sum(isinstance(n, Norm) for n in moving) == sum(rules.is_squared_norm(n) for n in moving):
+        kinds.discard(Norm)  # the square of a norm is smooth
+    return tuple(words for kind, words in {**CONVENTIONS, **rules.CONDITIONS}.items() if kind in kinds)
 
 
 LAYOUTS = ("denominator", "numerator")

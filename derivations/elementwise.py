@@ -73,7 +73,7 @@ class Apply(MatrixNode):
         if len(matrices) == 1:
             if isinstance(first, Transpose):
                 return Transpose(cls(function, first.args[0]))
-            if isinstance(function, Pow) and function.base == SLOTS[0]:
+            if isinstance(function, Pow) and function.base == SLOTS[0] and not has_slot(function.exp, SLOTS[0]):
                 return _elementwise_power(first, function.exp)
             if isinstance(split_scale(first)[1], Ones):
                 return Scale(function.xreplace({SLOTS[0]: split_scale(first)[0]}), split_scale(first)[1])
@@ -101,7 +101,8 @@ def split_elementwise_power(factor):
     if isinstance(factor, Apply) and len(factor.args) == 2 and isinstance(factor.args[0], Pow):
         function, base = factor.args
         # An elementary power of one slot is u^p or, with a scalar base, c^u.
-        return (base, function.exp) if function.base == SLOTS[0] else (factor, S.One)
+        plain = function.base == SLOTS[0] and not has_slot(function.exp, SLOTS[0])
+        return (base, function.exp) if plain else (factor, S.One)
     if isinstance(factor, Transpose):
         base, exponent = split_elementwise_power(factor.args[0])
         return Transpose(base), exponent
@@ -170,6 +171,8 @@ class Diag(MatrixNode):
     __slots__ = ()
 
     def __new__(cls, vector):
+        if not is_matrix(vector):
+            return vector
         scalar, core = split_scale(vector)
         size = core.shape[0]
         if core.shape[1] != 1:
@@ -193,6 +196,8 @@ class DiagonalOf(MatrixNode):
     __slots__ = ()
 
     def __new__(cls, matrix):
+        if not is_matrix(matrix):
+            return matrix
         need_square(matrix, "take the diagonal of")
         scalar, core = split_scale(matrix)
         if isinstance(core, Transpose):

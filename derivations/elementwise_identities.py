@@ -24,7 +24,7 @@ from derivations.scalars import LogSumExp
 def sum_of_probabilities(e):
     """The entries of a probability vector add up to one."""
     core = e.args[0]
-    if (isinstance(core, Variable) and is_declared(core, {"prob"})) or isinstance(core, Softmax):
+    if (isinstance(core, Variable) and is_declared(core, {"prob", "onehot"})) or isinstance(core, Softmax):
         return Integer(1)
     return None
 
@@ -40,7 +40,7 @@ def distribute_sum(e):
 def sum_of_centred(e):
     """The entries of a centred vector add up to zero."""
     core = e.args[0]
-    return S.Zero if isinstance(core, Variable) and "centred" in core.properties else None
+    return S.Zero if isinstance(core, Variable) and is_declared(core, {"centred"}) else None
 
 
 def rows_of_probabilities(e):

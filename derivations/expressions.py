@@ -53,6 +53,10 @@ class MatrixNode(Plain, Basic):
         """The inverse without an Inverse at its root, or None if there is no such form."""
         return None
 
+    def entry_sum(self):
+        """The sum of all entries where it is one of parts, or None."""
+        return None
+
     def times(self, right):
         """The product with a factor at the right where it is one node again, or None."""
         return None
@@ -475,6 +479,8 @@ class EntrySum(Plain, Expr):
             return S.Zero
         if isinstance(core, Ones):
             return scalar * core.shape[0] * core.shape[1]
+        if (of_parts := core.entry_sum()) is not None:
+            return scalar * of_parts
         if isinstance(core, Product) and isinstance(core.args[-1], Ones) and core.shape[1] == 1:
             return scalar * cls(Product(*core.args[:-1]))
         return scalar * Expr.__new__(cls, core)

@@ -103,11 +103,14 @@ class maximum(RealFunction):
     def eval(cls, u, v):
         if u == v:
             return u
+        if u.is_number and not v.is_number:
+            return cls(v, u)
         return max(u, v) if u.is_Number and v.is_Number else None
 
     def fdiff(self, argindex=1):
+        # The slopes add up to one, so that the derivative is right where both arguments are the same function.
         u, v = self.args
-        return step(u - v) if argindex == 1 else step(v - u)
+        return step(u - v) if argindex == 1 else 1 - step(u - v)
 
 
 class minimum(RealFunction):
@@ -117,11 +120,13 @@ class minimum(RealFunction):
     def eval(cls, u, v):
         if u == v:
             return u
+        if u.is_number and not v.is_number:
+            return cls(v, u)
         return min(u, v) if u.is_Number and v.is_Number else None
 
     def fdiff(self, argindex=1):
         u, v = self.args
-        return step(v - u) if argindex == 1 else step(u - v)
+        return step(v - u) if argindex == 1 else 1 - step(v - u)
 
 
 class clip(RealFunction):
@@ -137,7 +142,7 @@ class clip(RealFunction):
         u, lo, hi = self.args
         if argindex == 1:
             return step(u - lo) * step(hi - u)
-        return step(lo - u) * step(hi - lo) if argindex == 2 else step(maximum(u, lo) - hi)
+        return (1 - step(u - lo)) * step(hi - lo) if argindex == 2 else 1 - step(hi - maximum(u, lo))
 
 
 class huber(RealFunction):
@@ -183,8 +188,8 @@ CONVENTIONS = {
     step: "the step has slope 0",
     Abs: "the slope of |u| at 0 is 0",
     sign: "the sign has slope 0",
-    maximum: "where the arguments of max are equal, its slopes are 0",
-    minimum: "where the arguments of min are equal, its slopes are 0",
+    maximum: "where the arguments of max are equal, the last one counts",
+    minimum: "where the arguments of min are equal, the last one counts",
     clip: "at its bounds the slope of clip is 0",
 }
 

@@ -8,6 +8,7 @@ from sympy import Mul, S, sympify
 
 from derivations.errors import ShapeError
 from derivations.expressions import (
+    EntrySum,
     Identity,
     Inverse,
     MatrixDifferential,
@@ -50,6 +51,9 @@ class Kronecker(MatrixNode):
         if all(f.shape[0] == f.shape[1] for f in self.args):
             return Kronecker(*(Inverse(f) for f in self.args))
         return None
+
+    def entry_sum(self):
+        return Mul(*(EntrySum(f) for f in self.args))
 
     def times(self, right):
         """(A kron B)(C kron D) = AC kron BD, and (A kron B) vec(X) = vec(B X A')."""
@@ -136,6 +140,9 @@ class Vec(MatrixNode):
                 # vec(a b') = b kron a
                 return Scale(scalar, Kronecker(Transpose(Product(*core.args[at:])), Product(*core.args[:at])))
         return Scale(scalar, cls._make((size, S.One), core))
+
+    def entry_sum(self):
+        return EntrySum(self.args[0])
 
 
 class Unvec(MatrixNode):

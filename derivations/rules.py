@@ -23,7 +23,7 @@ from derivations.expressions import (
     Sum,
     Transpose,
 )
-from derivations.functions import slope
+from derivations.functions import huber, slope
 from derivations.kronecker import Commutation, Kronecker, Unvec, Vec
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, MatrixScalar, Norm, Trace
 from derivations.spectral import FUNCTION_NAMES as MATRIX_FUNCTION_NAMES
@@ -117,11 +117,15 @@ def _apply_elementwise(e, d):
     return Sum(*terms)
 
 
+# A power with more factors than these has its differential as one sum with an index.
+LONGEST_SUM = 20
+
+
 def _apply_power(e, d):
     base, exponent = e.args
     if d(exponent) != 0:
         return None
-    if not exponent.is_Integer:
+    if not exponent.is_Integer or exponent > LONGEST_SUM:
         return Frechet(SLOTS[0] ** exponent, base, d(base)) if exponent.is_integer else None
     n = int(exponent)
     return Sum(*(Product(Power(base, i), d(base), Power(base, n - 1 - i)) for i in range(n)))
@@ -444,12 +448,14 @@ DIFFERENTIALS = (
 
 # Where a differential does not exist everywhere: what must hold where it is taken.
 CONDITIONS = {
+    Norm: "the argument of the norm is not zero",
     LargestEigenvalue: "the largest eigenvalue is simple",
     LargestEigenvector: "the largest eigenvalue is simple",
-    NuclearNorm: "the matrix under the nuclear norm has full rank",
+    NuclearNorm: "the matrix under the nuclear norm has full column rank",
     PseudoInverse: "the rank under the pseudo-inverse does not change",
     Adjugate: "the matrix under the adjugate is invertible",
     Det: "the matrix under the determinant is invertible",
+    huber: "the threshold of huber is positive",
 }
 
 # Scalars are SymPy's: these rows only choose the name that a reader expects.
@@ -630,10 +636,11 @@ def _vec_kronecker(left, product, moves):
 def _vec_frechet(left, node, _):
     function, matrix, direction = node.args
     if function != MATRIX_FUNCTIONS["sqrtm"]:
-        name = MATRIX_FUNCTION_NAMES.get(function, "a power with a symbolic exponent")
+        name = MATRIX_FUNCTION_NAMES.get(function)
+        what, example = (name, f"{name}(X)") if name else ("a power with a symbolic or long exponent", "X^k")
         raise UnsupportedError(
-            f"the Jacobian of {name} has no closed form in Kronecker products; "
-            "contract it with a constant matrix G, as in tr(G'*expm(X)), to have its gradient"
+            f"the Jacobian of {what} has no closed form in Kronecker products; "
+            f"contract it with a constant matrix G, as in tr(G'*{example}), to have its gradient"
         )
     root, size = MatrixFunction(function, matrix), Identity(matrix.shape[0])
     return Product(left, Inverse(Kronecker(Transpose(root), size) + Kronecker(size, root))), direction

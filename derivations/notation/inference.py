@@ -79,7 +79,7 @@ FUNCTION_NAMES = {function: name for name, function in ELEMENTWISE.items()}
 
 LARGEST_FACTORIAL = 1000
 # Numbers beyond these would keep SymPy busy for hours.
-MOST_BITS, MOST_DIGITS = 10_000, 1000
+MOST_BITS, MOST_DIGITS, LARGEST_POWER = 10_000, 1000, 10_000
 
 
 def elementwise(function, value):
@@ -330,6 +330,8 @@ class Inference:
         return Power(base, exponent)
 
     def scalar_power(self, base, exponent, node):
+        if exponent.is_Rational and abs(exponent) > LARGEST_POWER:
+            raise ParseError(f"the exponent is above {LARGEST_POWER}", self.source, node.args[1].start)
         if base.is_Rational and exponent.is_Rational:
             bits = abs(exponent) * max(base.p.bit_length(), base.q.bit_length())
             if bits > MOST_BITS:

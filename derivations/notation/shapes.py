@@ -84,7 +84,9 @@ def check_properties(name, properties):
     """Raise ShapeError where a name is declared to have what no variable can have."""
     wrong = [p for p in properties if not isinstance(p, str) or p not in PROPERTIES - {"independent"}]
     if wrong:
-        raise ShapeError(f"{name} has the unknown property {wrong[0]!r}; known are {', '.join(sorted(PROPERTIES))}")
+        raise ShapeError(
+            f"{name} has the unknown property {wrong[0]!r}; known are {', '.join(sorted(PROPERTIES - {'independent'}))}"
+        )
 
 
 def make_variable(name, declared):

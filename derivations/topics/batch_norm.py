@@ -60,7 +60,9 @@ def unbiased(variance, n):
     return variance * n / (n - 1)
 
 
-FOLD = Rule(None, "fold into the layer before", r"\gamma\odot(Wx + b - \mu)\oslash s + \beta = W'x + b'")
+FOLD = Rule(
+    None, "fold into the layer before", r"\gamma\odot(Wx + b - \mu)\oslash s + \beta = W'x + b'", source="Algebra"
+)
 
 
 def folded():
@@ -76,7 +78,12 @@ def folded():
 
 
 # The delta method: Var f(m, s) is about f_m^2 Var m + f_s^2 Var s (Casella & Berger 2002, 5.5.4).
-STANDARD = Rule(None, "m = 0, s = 1", r"m = 0,\ s = 1,\ \operatorname{Var}m = 1/B,\ \operatorname{Var}s = 1/(2B)")
+STANDARD = Rule(
+    None,
+    "m = 0, s = 1",
+    r"m = 0,\ s = 1,\ \operatorname{Var}m = 1/B,\ \operatorname{Var}s = 1/(2B)",
+    source="Moments of the mean and deviation of a normal sample",
+)
 
 
 def noise_slopes():

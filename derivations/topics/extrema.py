@@ -12,7 +12,7 @@ from derivations.rewriting import equalities
 
 CALCULUS = "Calculus of one variable: the second-derivative test"
 PUT_IN = Rule(None, "substitute the point", r"u = u^{\star}", source=CALCULUS)
-SIMPLIFY = Rule(None, "simplify", r"", source=CALCULUS)
+SIMPLIFY = Rule(None, "simplify", r"a/b + c/d = (ad + bc)/bd", source=CALCULUS)
 
 
 @dataclass(frozen=True)

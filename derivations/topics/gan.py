@@ -40,7 +40,7 @@ def _expand_inner(e):
 
 
 EXPAND = Rule(Inner, "multiply out", r"p^\top(u + v) = p^\top u + p^\top v", _expand_inner, source="Matrix algebra")
-ONE = Rule(None, "probabilities sum to one", r"\mathbf1^\top p = 1")
+ONE = Rule(None, "probabilities sum to one", r"\mathbf1^\top p = 1", source="Matrix algebra")
 MIDPOINT = Rule(None, "with the midpoint law", r"p + q = 2m", source="Goodfellow et al. (2014), theorem 1")
 
 
@@ -64,7 +64,7 @@ def value_at_best_discriminator():
     )
 
 
-EQUAL_LAWS = Rule(None, "substitute q = p", r"q = p")
+EQUAL_LAWS = Rule(None, "substitute q = p", r"q = p", source="Matrix algebra")
 ONE_LOGARITHM = Rule(None, "log of a power", r"2\log 2 = \log 2^2", source="Laws of logarithms")
 
 
@@ -136,7 +136,7 @@ LATENT = {
     "P": "K,S",
     "f": "S",
 }
-MIXTURE = Rule(None, "the mixture law", r"\bar p = P^\top w")
+MIXTURE = Rule(None, "the mixture law", r"\bar p = P^\top w", source="Law of total probability")
 
 
 def expectation_over_laws():

@@ -62,7 +62,9 @@ def bernoulli_loss():
     return _value(BERNOULLI, BERNOULLI_VARIABLES, logarithms.PRODUCT, logarithms.POWER, negate_log=True)
 
 
-INNER_PRODUCT = Rule(None, "a sum of products is an inner product", r"\mathbf1^\top(a\odot b) = a^\top b")
+INNER_PRODUCT = Rule(
+    None, "a sum of products is an inner product", r"\mathbf1^\top(a\odot b) = a^\top b", source="Matrix algebra"
+)
 
 
 def _sums_of_products(e):

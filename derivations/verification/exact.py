@@ -259,7 +259,6 @@ def _step_claims(derivation, evaluator):
         elif step.rule.role == "structure":
             values = evaluator(variable, structured=True)
             yield name, _applied(step.before, values, variable, True), _by_free_entries(step.after, values, variable)
-            yield f"{name} keeps the structure", *_mirrored(values(step.after), derivation.structure)
         elif step.rule is rules.VECTORISE:
             yield name, values(Vec(step.before)), values(step.after)
         elif step.rule in TRANSPOSED:

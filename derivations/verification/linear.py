@@ -1,7 +1,7 @@
 """Linear algebra over the numbers of a field, dual numbers too: a matrix is a list of rows."""
 
 from derivations.errors import DomainError
-from derivations.verification.arithmetic import layers
+from derivations.verification.arithmetic import Dual, layers
 
 
 def total(field, numbers):
@@ -29,7 +29,14 @@ def scale(scalar, rows):
 
 def product(field, left, right):
     columns = list(zip(*right))
-    return [[total(field, (x * y for x, y in zip(row, column))) for column in columns] for row in left]
+    # Identities, diagonal and commutation matrices are mostly zeros.
+    sparse = [[(k, x) for k, x in enumerate(row) if not _is_zero(x)] for row in left]
+    return [[total(field, (x * column[k] for k, x in row)) for column in columns] for row in sparse]
+
+
+def _is_zero(x):
+    """Whether a number is zero with all its infinitesimal parts."""
+    return _is_zero(x.value) and _is_zero(x.slope) if isinstance(x, Dual) else x == 0
 
 
 def chain(field, first, *others):

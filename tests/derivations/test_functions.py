@@ -157,10 +157,9 @@ def test_special_values_of_several_arguments(built, expected):
 
 
 @pytest.mark.parametrize("function", [maximum, minimum])
-def test_where_the_arguments_are_equal_both_slopes_are_zero(function):
-    """As the convention says."""
-    for argument in (u, v):
-        assert slope(function(u, v), argument).xreplace({v: u}) == 0
+def test_where_the_arguments_are_equal_the_last_one_counts(function):
+    """As the convention says; so the slopes add up to one everywhere, and max(f, f) has the slope of f."""
+    assert [slope(function(u, v), argument).xreplace({v: u}) for argument in (u, v)] == [0, 1]
 
 
 def test_at_the_bounds_the_slope_of_clip_is_zero():
