@@ -42,6 +42,8 @@ class MatrixFunction(MatrixNode):
     __slots__ = ()
 
     def __new__(cls, function, matrix):
+        if not is_matrix(matrix):
+            return function.xreplace({SLOTS[0]: sympify(matrix)})
         need_square(matrix, f"take {FUNCTION_NAMES.get(function, function)} of")
         scalar, core = split_scale(matrix)
         at_zero = function.xreplace({SLOTS[0]: S.Zero})
@@ -82,6 +84,8 @@ class Adjugate(MatrixNode):
     __slots__ = ()
 
     def __new__(cls, matrix):
+        if not is_matrix(matrix):
+            return S.One
         need_square(matrix, "take the adjugate of")
         scalar, core = split_scale(matrix)
         if isinstance(core, Identity):
@@ -95,11 +99,15 @@ class Adjugate(MatrixNode):
 
 
 class PseudoInverse(MatrixNode):
-    """The Moore-Penrose inverse."""
+    """The Moore-Penrose inverse; that of a vector is x'/(x'x)."""
 
     __slots__ = ()
 
     def __new__(cls, matrix):
+        if not is_matrix(matrix):
+            return 1 / sympify(matrix)
+        if 1 in matrix.shape and not isinstance(matrix, Zero):
+            return Scale(1 / Norm(matrix) ** 2, Transpose(matrix))
         scalar, core = split_scale(matrix)
         if scalar != 1 and scalar.is_nonzero:
             return Scale(1 / scalar, cls(core))
@@ -222,6 +230,10 @@ def function_of(function, matrix):
         if function.exp < 0:
             below = function_of(1 / function, matrix)
             return None if below is None else Inverse(below)
+        if function.exp.q > 2:
+            # a fourth root as the root of a root
+            inner = function_of(function.base ** (2 * function.exp), matrix) if function.exp.q % 2 == 0 else None
+            return None if inner is None else MatrixFunction(sqrt(SLOTS[0]), inner)
         whole, rest = divmod(function.exp, 1)
         base, root = function_of(function.base, matrix), function_of(function.base**rest, matrix)
         return None if base is None or root is None else Product(Power(base, whole), root)

@@ -228,7 +228,7 @@ SHAPES = {
         "log(softmax_rows(X))",
         "max(x, y)",
         "max(X, 2) .* X",
-        "min(2, X)",
+        "min(X, 2)",
         "max(s, t)*x",
         "clip(x, -1, 1)",
         "clip(s, -t, t)",

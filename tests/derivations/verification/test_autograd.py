@@ -196,6 +196,16 @@ def test_a_function_of_a_matrix_moves_in_all_directions(function, symmetric):
             torch.testing.assert_close(slope, differences, rtol=1e-8, atol=1e-8)
 
 
+def test_the_derivative_of_a_root_is_as_right_as_the_root():
+    """S dS + dS S = dA, wherever the iteration happens to stop."""
+    e = tensor([[0.5, -2], [1, 0.25]])
+    for scale in torch.linspace(0.2, 5, 40, dtype=torch.float64):
+        a = scale * tensor([[2, 0.5], [-1, 1]])
+        root = autograd.value(MatrixFunction(sqrt(U), A), {A: a}, TWO)
+        slope = autograd.value(Frechet(sqrt(U), A, B), {A: a, B: e}, TWO)
+        torch.testing.assert_close(root @ slope + slope @ root, e, rtol=1e-13, atol=1e-13)
+
+
 def test_double_eigenvalues_are_no_obstacle_to_a_function_of_a_matrix():
     for a in (tensor([[2, 0], [0, 2]]), tensor([[2, 1], [0, 2]])):
         root = autograd.value(MatrixFunction(sqrt(U), A), {A: a}, TWO)

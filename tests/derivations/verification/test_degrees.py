@@ -15,6 +15,7 @@ from derivations.functions import relu
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, differential_of
 from derivations.spectral import (
     MATRIX_FUNCTIONS,
+    Adjugate,
     Frechet,
     LargestEigenvalue,
     LargestEigenvector,
@@ -295,6 +296,10 @@ def test_a_loss_is_a_polynomial_of_degree_three():
 
 def test_only_even_powers_of_norms_are_met():
     assert degree(Norm(x) ** 2, SIZES) == 2 and degree(Norm(Product(A, x)) ** -4, SIZES) == 8
+
+
+def test_the_cofactors_of_larger_matrices_are_of_higher_degree():
+    assert degree(Adjugate(A), {n: 4}) == 3 and degree(Adjugate(Inverse(A)), {n: 3}) == 2 * (2 + 3)
 
 
 def test_the_pseudo_inverse_of_a_tall_matrix_is_that_of_its_columns():

@@ -185,8 +185,18 @@ def test_what_cannot_be_evaluated_says_so(expression, message):
 @given(data=st.data())
 def test_fifty_digits_and_torch_give_one_value(data, random_texts, relative_error):
     """The two witnesses evaluate trees by code of their own."""
-    sizes, numbers = {"m": 4, "n": 3}, {m: Integer(4), n: Integer(3)}
-    source = random_texts.draw(data, data.draw(st.sampled_from(random_texts.shapes)), 3)
+    give_one_value(data, random_texts, {"m": 4, "n": 3}, 3, relative_error)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_so_do_they_with_the_vec_form_and_functions_of_matrices(data, wide_texts, relative_error):
+    give_one_value(data, wide_texts, {"m": 3, "n": 2}, 2, relative_error)
+
+
+def give_one_value(data, random_texts, sizes, depth, relative_error):
+    numbers = {m: Integer(sizes["m"]), n: Integer(sizes["n"])}
+    source = random_texts.draw(data, data.draw(st.sampled_from(random_texts.shapes)), depth)
     values = random_texts.point(data.draw(st.integers(0, 5)), sizes)
     expected = random_texts.value(source, values, sizes)
     if expected is None:
@@ -200,7 +210,7 @@ def test_fifty_digits_and_torch_give_one_value(data, random_texts, relative_erro
         }
         point = {v: rows if isinstance(v, Variable) else rows[0][0] for v, rows in point.items()}
         try:
-            found = Evaluator(Decimals, point, {m: 4, n: 3})(reading.expression)
+            found = Evaluator(Decimals, point, numbers)(reading.expression)
             by_torch = autograd.value(
                 reading.expression, {v: values[k] for k, v in reading.variables.items() if k in values}, numbers
             )

@@ -96,6 +96,15 @@ def test_elimination_gives_determinants_solutions_and_inverses(field, size, seed
 
 
 @FIELDS
+def test_a_determinant_changes_its_sign_with_two_rows(field):
+    rows = lifted(field, invertible(4, 4))
+    swapped = [rows[2], rows[1], rows[0], rows[3]]
+    with mp.workdps(50):
+        first, second = (linear.eliminate(field, a, [])[0] for a in (rows, swapped))
+        assert close(field, [[first]], [[-second]])
+
+
+@FIELDS
 def test_the_arguments_of_an_elimination_stay_as_they_are(field):
     rows, right = lifted(field, [[0, 2], [3, 1]]), lifted(field, [[1], [2]])
     linear.eliminate(field, rows, right)
