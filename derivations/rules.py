@@ -109,11 +109,12 @@ def _parameters(function):
 def _apply_elementwise(e, d):
     function, matrices = e.args[0], e.args[1:]
     terms = [Hadamard(Apply(slope(function, slot), *matrices), d(m)) for slot, m in zip(SLOTS, matrices) if d(m) != 0]
-    for p in _parameters(function):
-        if d(p) != 0:
-            symbol = Dummy("p", real=True, positive=p.is_positive or None)
-            by_parameter = slope(function.xreplace({p: symbol}), symbol).xreplace({symbol: p})
-            terms.append(Scale(d(p), Apply(by_parameter, *matrices)))
+    # All at once and outermost first: one parameter may be part of another, as s is of -s in clip(u, -s, s).
+    symbols = {p: Dummy("p", real=True, positive=p.is_positive or None) for p in _parameters(function) if d(p) != 0}
+    back = {symbol: p for p, symbol in symbols.items()}
+    for p, symbol in symbols.items():
+        by_parameter = slope(function.xreplace(symbols), symbol).xreplace(back)
+        terms.append(Scale(d(p), Apply(by_parameter, *matrices)))
     return Sum(*terms)
 
 

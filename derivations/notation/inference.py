@@ -330,7 +330,8 @@ class Inference:
         return Power(base, exponent)
 
     def scalar_power(self, base, exponent, node):
-        if exponent.is_Rational and abs(exponent) > LARGEST_POWER:
+        powers = [f.as_base_exp()[1] * exponent for f in sympy.Mul.make_args(base)]
+        if any(p.is_Rational and abs(p) > LARGEST_POWER for p in powers):
             raise ParseError(f"the exponent is above {LARGEST_POWER}", self.source, node.args[1].start)
         if base.is_Rational and exponent.is_Rational:
             bits = abs(exponent) * max(base.p.bit_length(), base.q.bit_length())
