@@ -39,6 +39,7 @@ LAYERS = (
     "derivations.notation.code_helpers",
     "derivations.notation.operations",
     "derivations.notation.costs",
+    "derivations.notation.blocks",
     "derivations.notation.products",
     "derivations.notation.reductions",
     "derivations.notation.plan_scalars",

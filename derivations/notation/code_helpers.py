@@ -8,10 +8,10 @@ def step(u):
     return np.greater(u, 0).astype(np.result_type(u, 0.0))
 
 
+@np.errstate(over="ignore")
 def sigmoid(z):
-    \"\"\"1 / (1 + exp(-z)), without overflow.\"\"\"
-    tail = np.exp(-np.abs(z))
-    return np.where(np.greater_equal(z, 0), 1, tail) / (1 + tail)
+    \"\"\"1 / (1 + exp(-z)), which is 0 where exp(-z) overflows.\"\"\"
+    return 1 / (1 + np.exp(-z))
 
 
 def softplus(z):
@@ -70,6 +70,29 @@ def logdet(A):
     \"\"\"log det A; nan where det A < 0.\"\"\"
     sign, value = np.linalg.slogdet(A)
     return np.where(sign < 0, np.nan, value)[()]
+
+
+def logdet_of_diagonal(v):
+    \"\"\"log of the product of v, which neither underflows nor overflows; nan where it is negative.\"\"\"
+    with np.errstate(divide="ignore"):
+        value = np.log(np.abs(v)).sum()
+    return np.where(np.sign(v).prod() < 0, np.nan, value)[()]
+
+
+def kron_from_eye(k, A):
+    \"\"\"kron(eye(k), A): only the blocks are written, through a view of them.\"\"\"
+    m, n = A.shape
+    blocks = np.zeros((k, m, k, n), A.dtype)
+    np.einsum("imin->imn", blocks)[...] = A
+    return blocks.reshape(k * m, k * n)
+
+
+def kron_with_eye(A, k):
+    \"\"\"kron(A, eye(k)): only the diagonals of the blocks are written, through a view of them.\"\"\"
+    m, n = A.shape
+    blocks = np.zeros((m, k, n, k), A.dtype)
+    np.einsum("mini->imn", blocks)[...] = A
+    return blocks.reshape(m * k, n * k)
 
 
 def pinv(A):
@@ -203,6 +226,23 @@ def kron(A, B):
     return blocks.reshape(A.shape[0] * B.shape[0], A.shape[1] * B.shape[1])
 
 
+def logdet_of_diagonal(v):
+    \"\"\"log of the product of v, which neither underflows nor overflows; nan where it is negative.\"\"\"
+    return torch.where(torch.sign(v).prod() < 0, torch.nan, torch.log(torch.abs(v)).sum())
+
+
+def kron_from_eye(k, A):
+    \"\"\"kron(eye(k), A)\"\"\"
+    m, n = A.shape
+    return torch.diag_embed(A[:, :, None].expand(m, n, k), dim1=0, dim2=2).reshape(k * m, k * n)
+
+
+def kron_with_eye(A, k):
+    \"\"\"kron(A, eye(k))\"\"\"
+    m, n = A.shape
+    return torch.diag_embed(A[:, :, None].expand(m, n, k), dim1=1, dim2=3).reshape(m * k, n * k)
+
+
 def pinv(A):
     \"\"\"The Moore-Penrose inverse; singular values of the size of rounding are zero.\"\"\"
     return torch.linalg.pinv(A, rtol=10 * max(A.shape) * torch.finfo(A.dtype).eps)
@@ -329,8 +369,8 @@ def sqrtm_symmetric_frechet(A, E):
 
 def _parts(source):
     """Name -> source of each function."""
-    parts = re.split(r"\n\n\n(?=def )", source.strip("\n"))
-    return {re.match(r"def (\w+)", part)[1]: part for part in parts}
+    parts = re.split(r"\n{3}(?=def |@)", source.strip("\n"))
+    return {re.search(r"^def (\w+)", part, re.MULTILINE)[1]: part for part in parts}
 
 
 HELPERS = {"numpy": _parts(NUMPY), "torch": _parts(TORCH)}

@@ -23,6 +23,7 @@ TALL = 10.0
 # Mean logarithms that are closer than this are equal: the lower powers of N differ, not the plans.
 APART = 0.25
 SMALL, LARGE = 8.0, 1024.0
+MIDDLE = math.sqrt(SMALL * LARGE)
 # More symbols than these would be many assignments; the rest lie between.
 MOST_SYMBOLS = 5
 
@@ -51,6 +52,7 @@ WORK = {
     **dict.fromkeys((*FREE, "negative"), _free),
     "matmul": _matmul,
     "sum": lambda op: [(2 * VECTOR, op.args[0].shape)],
+    **dict.fromkeys(("prod", "logdet_of_diagonal"), lambda op: [(ENTRY, op.args[0].shape)]),
     "norm": lambda op: [(ENTRY, op.args[0].shape)],
     "trace": lambda op: [(VECTOR, op.args[0].shape[:1])],
     "diagonal": lambda op: [(VECTOR, op.shape)],
@@ -100,7 +102,10 @@ def _plus(p, q):
 
 
 def _value(size, point):
-    return float(size.xreplace(point)) if size is not S.One else 1.0
+    if size is S.One:
+        return 1.0
+    # A size that no variable has is an error for the emitter to name; until then it is as good as any.
+    return float(size.xreplace({**dict.fromkeys(size.free_symbols, MIDDLE), **point}))
 
 
 class Cost(NamedTuple):
@@ -116,6 +121,12 @@ def is_less(a, b):
     if a.leading != b.leading:
         return a.leading < b.leading
     return a.mean < b.mean if abs(a.mean - b.mean) > APART else a.rest < b.rest
+
+
+def is_likely_less(a, b):
+    """Whether the likelier sizes say so, where all sizes alike might not; the highest power is not greater."""
+    grows_as_fast = [c != 0 for c in a.leading] <= [c != 0 for c in b.leading]
+    return grows_as_fast and a.mean < b.mean - APART
 
 
 def least(candidates, cost):
@@ -136,7 +147,7 @@ class Costs:
         self.shapes = shapes
         self.symbols = sorted({s for shape in shapes for size in shape for s in size.free_symbols}, key=str)
         extremes = self.symbols[:MOST_SYMBOLS]
-        middle = dict.fromkeys(self.symbols[MOST_SYMBOLS:], math.sqrt(SMALL * LARGE))
+        middle = dict.fromkeys(self.symbols[MOST_SYMBOLS:], MIDDLE)
         self.points = [{**middle, **dict(zip(extremes, p))} for p in product((SMALL, LARGE), repeat=len(extremes))]
         excess = [[_value(m, p) - _value(n, p) for m, n in shapes] for p in self.points]
         tall = [sum((e > 0) - (e < 0) for e in here) for here in excess]

@@ -208,6 +208,9 @@ class Emitter:
         sizes = ", ".join(map(self.number, op.shape)) if len(op.shape) > 1 else "-1"
         return Piece(f"{self.piece(op.args[0]):a}.reshape({sizes})")
 
+    def kron_eye(self, op):
+        return self.fill(op.name, self.piece(op.args[0]), self.number(op.detail))
+
     def swap(self, op):
         return self.fill("swap", self.piece(op.args[0]), *op.detail)
 
@@ -272,6 +275,8 @@ FORMS = {
     "sum": Emitter.sum,
     "reshape": Emitter.reshape,
     "swap": Emitter.swap,
+    "kron_from_eye": Emitter.kron_eye,
+    "kron_with_eye": Emitter.kron_eye,
     "eye": Emitter.eye,
     "ones": Emitter.filled,
     "zeros": Emitter.filled,

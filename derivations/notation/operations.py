@@ -174,6 +174,8 @@ class Graph:
         if a.name == "kron":
             turned = self.kron(*(self.transpose(x) for x in a.args))
             return turned if _transposes(turned) <= _transposes(a) else self._transposed(a)
+        if a.name in ("kron_from_eye", "kron_with_eye"):
+            return self.make(a.name, (self.transpose(a.args[0]),), a.shape[::-1], a.detail)
         if a.name == "inverse":
             (matrix,) = a.args[0].args if a.args[0].name == "factor" else a.args
             return a if self.transpose(matrix) is matrix else self._transposed(a)
@@ -269,12 +271,16 @@ class Graph:
             shape = tuple(x * y for x, y in zip(whole.shape, f.shape))
             if len(shape) == 1:
                 whole = self.reshape(self.outer(whole, f), shape)
+            elif whole.name == "eye":
+                whole = self.make("kron_from_eye", (f,), shape, whole.shape[0])
+            elif f.name == "eye":
+                whole = self.make("kron_with_eye", (whole,), shape, f.shape[0])
             else:
                 whole = self.make("kron", (whole, f), shape)
         return whole
 
     def inverse(self, a):
-        matrix, turned = self._untransposed(a)
+        matrix, turned = self.untransposed(a)
         whole = self.make("inverse", (self.factor(matrix),), matrix.shape)
         return self.transpose(whole) if turned else whole
 
@@ -282,7 +288,7 @@ class Graph:
         """a^-1 right, or with transposed a'^-1 right."""
         if right.name == "negative":
             return self.negative(self.solve(a, right.args[0], transposed))
-        matrix, turned = self._untransposed(a)
+        matrix, turned = self.untransposed(a)
         turned = turned != transposed and self.transpose(matrix) is not matrix
         return self.make("solve", (self.factor(matrix), right), right.shape, turned)
 
@@ -290,7 +296,7 @@ class Graph:
         """The factorisation that the inverse and all solutions with a matrix rest on."""
         return self.make("factor", (a,), a.shape)
 
-    def _untransposed(self, a):
+    def untransposed(self, a):
         return (a.args[0], True) if a.name == "transpose" else (a, False)
 
 

@@ -7,15 +7,15 @@ from sympy import Add, Mul, Pow, Symbol, polygamma
 from sympy.core.relational import Relational
 
 from derivations.errors import UnsupportedError
-from derivations.expressions import Product, Transpose, is_matrix, shape_of
+from derivations.expressions import Inverse, Product, Transpose, is_matrix, shape_of
 from derivations.functions import clip, huber
 from derivations.notation import plan_matrices, plan_scalars
 from derivations.notation.code_libraries import FUNCTIONS, STATIC_FUNCTIONS
-from derivations.notation.costs import Costs, least
+from derivations.notation.costs import Costs, is_likely_less, least
 from derivations.notation.operations import Graph
 from derivations.notation.plan_matrices import below_gap
 from derivations.notation.plan_scalars import is_even_power
-from derivations.notation.products import Products, distinct_parts, natural_shape, shared_parts
+from derivations.notation.products import Products, distinct_parts, has_narrow_term, natural_shape, shared_parts
 from derivations.scalars import Norm
 from derivations.spectral import LargestEigenvector, PseudoInverse, symmetric_part
 
@@ -26,23 +26,38 @@ DIGITS = 20
 def plan(expressions, inputs):
     """(graph, operation) of the cheapest program for one of several equal expressions; inputs: variable -> name.
 
-    One program prefers parts that several products have, another takes each product by itself.
+    One program prefers parts that several products have, another takes each product by itself; where sums like
+    X - UV' meet a factor, there are programs that multiply them out.
     """
+    program = _least(expressions, inputs, multiplies=False)
+    if any(map(_meets_a_narrow_sum, expressions)):
+        other = _least(expressions, inputs, multiplies=True)
+        program = other if is_likely_less(other[0], program[0]) else program
+    return program[1:]
+
+
+def _least(expressions, inputs, multiplies):
     programs = [
-        least([_planned(e, inputs, parts) for parts in (shared_parts(e), {})], lambda program: program[0])
+        least([_planned(e, inputs, parts, multiplies) for parts in (shared_parts(e), {})], lambda program: program[0])
         for e in expressions
     ]
     # The first expression is the most readable one: another has to be better by more than a few entries.
-    return least(programs, lambda program: program[0]._replace(rest=()))[1:]
+    return least(programs, lambda program: program[0]._replace(rest=()))
 
 
-def _planned(expression, inputs, parts):
+def _meets_a_narrow_sum(expression):
+    factors = [a for node in distinct_parts(expression) if isinstance(node, Product) for a in node.args]
+    return any(has_narrow_term(f.args[0] if isinstance(f, Transpose) else f) for f in factors)
+
+
+def _planned(expression, inputs, parts, multiplies):
     """A program in which an inverse that is needed itself serves for the systems of its matrix too."""
     inverted = frozenset()
     while True:
-        planner = Planner(expression, inputs, parts, inverted)
+        planner = Planner(expression, inputs, parts, inverted, multiplies)
         result = planner.natural(expression)
         formed = {matrix for matrix, operation in planner.inverses.items() if operation in result.reach}
+        formed |= {matrix for matrix in planner.invertible if planner.square_systems(matrix, result) > 1}
         if formed <= inverted:
             return Costs(planner.costs.shapes).total(result), planner.graph, result
         inverted |= formed
@@ -57,13 +72,14 @@ def _is_symmetric(e):
 class Planner:
     """The operations of one expression and of its parts, by the kinds of their nodes."""
 
-    def __init__(self, expression, inputs, parts, inverted):
+    def __init__(self, expression, inputs, parts, inverted, multiplies):
         self.graph = Graph()
         self.costs = Costs(sorted({v.shape for v in inputs if is_matrix(v)}, key=str))
-        self.products = Products(self.graph, self.costs, self.natural, self.loose, parts, inverted)
+        self.products = Products(self.graph, self.costs, self.natural, self.loose, parts, inverted, multiplies)
         self.inputs = {v: self.graph.make("input", (), natural_shape(shape_of(v)), name) for v, name in inputs.items()}
         self.known, self.inverses = {}, {}
         nodes = distinct_parts(expression)
+        self.invertible = {n.args[0] for n in nodes if isinstance(n, Inverse)}
         self.with_vectors = {n.args[0] for n in nodes if isinstance(n, LargestEigenvector)}
         self.with_vectors |= {below_gap(n.args[0]) for n in nodes if isinstance(n, PseudoInverse)}
         self.rooted = {a for n in nodes if not is_even_power(n) for a in n.args if isinstance(a, Norm)}
@@ -128,6 +144,11 @@ class Planner:
         if all(a.is_static for a in args):
             args = (self.graph.make("number", args[:1]), *args[1:])
         return self.graph.function(name, *args)
+
+    def square_systems(self, matrix, result):
+        """How many systems with a matrix have as many right sides as unknowns: two cost more than its inverse."""
+        factor = self.graph.factor(self.graph.untransposed(self.natural(matrix))[0])
+        return sum(op.name == "solve" and op.args[0] is factor and op.shape == factor.shape for op in result.reach)
 
     def flat(self, matrix):
         """All entries of a matrix as a vector, row by row."""

@@ -75,6 +75,8 @@ def inverse(planner, e):
 
 def power(planner, e):
     base, exponent = planner.natural(e.args[0]), e.args[1]
+    if not exponent.is_integer:
+        raise UnsupportedError(f"no code for a matrix to the power {exponent}, which is not declared an integer")
     if exponent.is_Integer and exponent <= SHORT_POWER:
         return planner.products.interval((Leaf(base, e.shape),) * int(exponent))
     return planner.graph.make("matrix_power", (base, planner.loose(exponent)), e.shape)

@@ -2,6 +2,7 @@
 
 from sympy import Add, And, Contains, Integer, Mul, Pow, factorial, log
 
+from derivations.elementwise import Diag
 from derivations.expressions import EntrySum, Inner
 from derivations.notation.reductions import entry_sums, traces
 from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace
@@ -63,6 +64,9 @@ def norm(planner, e):
 
 
 def determinant(planner, e):
+    if isinstance(e.args[0], Diag):
+        vector = planner.natural(e.args[0].args[0])
+        return planner.graph.make({Det: "prod", LogDet: "logdet_of_diagonal"}[type(e)], (vector,))
     return planner.graph.make({Det: "det", LogDet: "logdet"}[type(e)], (planner.natural(e.args[0]),))
 
 

@@ -24,7 +24,8 @@ from derivations.expressions import (
     split_scale,
 )
 from derivations.kronecker import Commutation, Kronecker
-from derivations.notation.costs import least
+from derivations.notation.blocks import framed
+from derivations.notation.costs import is_likely_less, least
 from derivations.notation.operations import Operation
 from derivations.spectral import MATRIX_FUNCTIONS, MatrixFunction, PseudoInverse
 
@@ -100,12 +101,13 @@ def _either_way(part):
 
 class Products:
     """Products as operations. `natural` gives the array of any expression; `inverted` are matrices whose
-    inverse is formed, so that it serves for their systems too.
+    inverse is formed, so that it serves for their systems too; `multiplies` says whether a product with a sum
+    like X - UV' is multiplied out where U and V are likely to be small.
     """
 
-    def __init__(self, graph, costs, natural, loose, counts, inverted):
+    def __init__(self, graph, costs, natural, loose, counts, inverted, multiplies):
         self.graph, self.costs, self.natural, self.loose = graph, costs, natural, loose
-        self.counts, self.inverted = counts, inverted
+        self.counts, self.inverted, self.multiplies = counts, inverted, multiplies
         self.known = {}
 
     def chain(self, factors, coefficient=None):
@@ -154,6 +156,9 @@ class Products:
             return self._array(factors[0])
         if factors not in self.known:
             best = least(self.candidates(factors), self.costs.total)
+            for other in self._multiplied_out(factors):
+                if is_likely_less(self.costs.total(other), self.costs.total(best)):
+                    best = other
             if not any(isinstance(f, Leaf) for f in factors):
                 uses = self.counts.get(_either_way(factors), 1)
                 if uses > 1:
@@ -186,6 +191,14 @@ class Products:
             inside, turn = _untransposed(f)
             if isinstance(inside, Sum) and len(factors) <= MOST_FACTORS and _has_light_term(inside):
                 yield self._by_terms(inside, turn, factors[:k], factors[k + 1 :])
+        yield from framed(self, factors)
+
+    def _multiplied_out(self, factors):
+        if self.multiplies and len(factors) <= MOST_FACTORS:
+            for k, f in enumerate(factors):
+                inside, turn = _untransposed(f)
+                if has_narrow_term(inside):
+                    yield self._by_terms(inside, turn, factors[:k], factors[k + 1 :])
 
     def _is_applied(self, factors):
         """Whether a single factor is of a kind that is never formed beside another."""
@@ -307,6 +320,14 @@ def _has_light_term(whole):
         isinstance(core, (Identity, Ones, Diag, Kronecker, Commutation)) or len(segments(factors_of(core))) > 1
         for core in cores
     )
+
+
+def has_narrow_term(whole):
+    """Whether a term of a sum is a product through a size that the sum does not have: U V' in X - U V'."""
+    if not isinstance(whole, Sum):
+        return False
+    chains = [factors_of(split_scale(t)[1]) for t in whole.args]
+    return any(f.shape[1] not in (S.One, *whole.shape) for chain in chains for f in chain[:-1])
 
 
 def _is_repeated(power):

@@ -1,5 +1,7 @@
 """The code of every node in both libraries, against the value of the text by an interpreter of its own."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -374,10 +376,21 @@ def test_large_arguments_of_softmax_do_not_overflow():
 # ------------------------------------------------------------------------------------------ the tables
 
 
+def test_the_sigmoid_of_numpy_is_accurate_in_its_tails_and_warns_of_nothing():
+    source = derive("sum(softplus(x))", wrt="x").to_code()
+    assert source.count("np.exp(") == 1 and "np.where" not in source
+    sigmoid = derive("sum(softplus(x))", wrt="x").to_function()
+    x = np.array([-1e4, -700.0, -30.0, 0.0, 30.0, 1e4])
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        got, short = sigmoid(x=x), sigmoid(x=x.astype(np.float32))
+    np.testing.assert_allclose(got, [0, np.exp(-700.0), np.exp(-30.0) / (1 + np.exp(-30.0)), 0.5, 1, 1], rtol=1e-12)
+    assert short.dtype == np.float32 and np.isfinite(short).all()
+
+
 @pytest.mark.parametrize("library", BOTH)
 def test_every_helper_is_a_function_that_a_form_calls(library):
     for name, source in code_helpers.HELPERS[library].items():
-        assert source.startswith(f"def {name}(")
+        assert re.match(rf"(@.*\n)?def {name}\(", source)
     forms = "\n".join(f"{form}" for form in LIBRARIES[library].values())
     used = set(code_helpers.needed(library, forms))
     assert used == set(code_helpers.HELPERS[library])
