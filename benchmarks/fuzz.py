@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.derivations.fuzzing import judging, mutations
 from tests.derivations.fuzzing.grammar import problem
+from tests.derivations.fuzzing.points import VERDICTS
 from tests.derivations.fuzzing.reducing import reduced
 
 # A worker holds caches: it is replaced after so many problems.
@@ -127,7 +128,7 @@ def progress(done, count, counts):
 def summary(results):
     counts = Counter(r["verdict"] for r in results)
     total = max(1, len(results))
-    line = ", ".join(f"{v} {counts[v]} ({100 * counts[v] / total:.1f} %)" for v in reversed(judging.VERDICTS))
+    line = ", ".join(f"{v} {counts[v]} ({100 * counts[v] / total:.1f} %)" for v in reversed(VERDICTS))
     times = sorted(r["seconds"] for r in results if r.get("seconds") is not None)
     if times:
         line += f"; derive: median {1000 * statistics.median(times):.0f} ms, worst {times[-1]:.1f} s"

@@ -10,9 +10,9 @@ from mpmath import mp, mpf
 import derivations as dv
 from derivations.expressions import Scale
 from derivations.notation import text
-from tests.derivations.fuzzing import grammar, judging, mutations, reducing, values
-from tests.derivations.fuzzing.grammar import Problem, Term
+from tests.derivations.fuzzing import differences, grammar, judging, mutations, reducing, values
 from tests.derivations.fuzzing.strategies import accidents, problems
+from tests.derivations.fuzzing.terms import Problem, Term
 
 # The same examples every time: another seed is the long run's work.
 QUICK = settings(
@@ -82,9 +82,9 @@ def test_central_differences_know_the_layouts(order, layout, structure):
     problem = replace(squares("A", SQUARE, "*"), order=order, wrt=("A",) * order, layout=layout, structure=structure)
     derivation = dv.derive(problem.text, **problem.arguments())
     with mp.workdps(50):
-        assert judging.differences_agree(problem.term, derivation)
+        assert differences.agree(problem.term, derivation)
         with pytest.raises(judging.Found):
-            judging.differences_agree(problem.term, replace(derivation, result=Scale(2, derivation.result)))
+            differences.agree(problem.term, replace(derivation, result=Scale(2, derivation.result)))
 
 
 @pytest.mark.parametrize("layout", ["denominator", "numerator"])
@@ -94,7 +94,7 @@ def test_central_differences_know_jacobians(part, layout):
     problem = Problem(term, {"A": (SQUARE, ()), "x": (VECTOR, ())}, (part.value,), layout=layout)
     derivation = dv.derive(problem.text, **problem.arguments())
     with mp.workdps(50):
-        assert judging.differences_agree(term, derivation)
+        assert differences.agree(term, derivation)
 
 
 def test_an_exception_is_one(monkeypatch):

@@ -1,40 +1,42 @@
 """What comes of a problem: derived, proven, written and read back, all of it compared with a second opinion."""
 
-import random
 import re
 import signal
 import time
 from contextlib import contextmanager
 from dataclasses import replace
 
-from mpmath import matrix, mp, mpf
-from sympy import Dummy, Integer, Mul
+from mpmath import mp, mpf
+from sympy import Dummy
 
 import derivations as dv
 from derivations.api import read
 from derivations.errors import DomainError
 from derivations.expressions import is_matrix, shape_of
 from derivations.notation import text as notation
-from derivations.notation.shapes import dimension, known
+from derivations.notation.shapes import known
 from derivations.simplification import simplify
 from derivations.verification.arithmetic import DIGITS, Decimals
 from derivations.verification.evaluation import Evaluator
-from derivations.verification.exact import DecimalSampler
-from derivations.verification.sampling import properties_of, sizes_for
-from tests.derivations.fuzzing import grammar, values
+from tests.derivations.fuzzing import differences, values
+from tests.derivations.fuzzing.points import (
+    EXCEPTION,
+    NO_POINT,
+    REFUSED,
+    RIGHT,
+    SLOW,
+    UNSTABLE,
+    UNVERIFIED,
+    WRONG,
+    Found,
+    at_points,
+    name_of,
+)
+from tests.derivations.fuzzing.terms import explicit, render
 
 # Seconds for one problem, and for one derivation of it.
 LIMIT = 10
 TOLERANCE = mpf(10) ** -22
-ATTEMPTS = 12
-# Entries of a result, above which sizes are taken small.
-MOST = 300
-
-# Verdicts from the worst to the best.
-WRONG, EXCEPTION, SLOW, UNVERIFIED, UNSTABLE, REFUSED, NO_POINT, RIGHT = VERDICTS = (
-    *("wrong", "exception", "slow", "unverified", "unstable", "refused", "no point", "right"),
-)
-
 
 # What comes after the proof.
 OPINIONS = ("values", "differences", "shuffled")
@@ -56,14 +58,6 @@ def limited(seconds):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-class Found(Exception):
-    """The verdict, reached before the end."""
-
-    def __init__(self, verdict, reason):
-        super().__init__(verdict, reason)
-        self.verdict, self.reason = verdict, reason
 
 
 def judged(problem, limit=LIMIT):
@@ -108,7 +102,7 @@ def _judge(problem, result):
         except dv.ShapeError as error:
             if "nothing determines" not in str(error):
                 raise
-            problem = replace(problem, term=grammar.explicit(problem.term))
+            problem = replace(problem, term=explicit(problem.term))
             derivation = dv.derive(problem.text, **problem.arguments())
     except dv.DerivationError as error:
         raise Found(REFUSED, f"{type(error).__name__}: {error}") from error
@@ -117,7 +111,7 @@ def _judge(problem, result):
     examine(derivation, problem.term, problem.arguments()["variables"], result)
     if problem.order == 1 and len(problem.text) % 4 == 0:
         result["stage"] = "shuffled"
-        other = dv.derive(grammar.render(shuffled(problem.term)), **problem.arguments())
+        other = dv.derive(render(shuffled(problem.term)), **problem.arguments())
         with mp.workdps(DIGITS):
             values_equal(derivation, other.result, "the terms in another order have another derivative")
 
@@ -143,7 +137,7 @@ def examine(derivation, term, variables, result):
         result["stage"] = "values"
         values_agree(term, derivation, text, variables)
         result["stage"] = "differences"
-        result["differences"] = term is not None and differences_agree(term, derivation)
+        result["differences"] = term is not None and differences.agree(term, derivation)
         result["stage"] = "simplify"
         again = simplify(derivation.result)[0]
         if again != derivation.result:
@@ -194,38 +188,6 @@ def shuffled(term):
 # -------------------------------------------------------------------------------------------- values
 
 
-def drawn(derivation, seed):
-    """(values by variable, sizes by symbol) at a random point."""
-    sampler = DecimalSampler(seed)
-    variables = derivation.variables
-    sizes = sizes_for(variables, sampler.generator, (derivation.expression, derivation.result))
-    sizes = {s: sampler.generator.choice((2, 3)) for s in map(dimension, grammar.SIZES)} | sizes
-    entries = Mul(*shape_of(derivation.result)).xreplace({s: Integer(n) for s, n in sizes.items()})
-    if entries > MOST:
-        sizes = {s: 2 + i % 2 for i, s in enumerate(sorted(sizes, key=str))}
-    point = {v: sampler.matrix(v, sizes) if is_matrix(v) else sampler.scalar(properties_of(v)) for v in variables}
-    return {v: [[mpf(x) for x in r] for r in a] if is_matrix(v) else a for v, a in point.items()}, sizes
-
-
-def at_points(derivation, check, count=1):
-    """Calls check(evaluator, point, sizes) at points of the domain; says whether there were as many."""
-    done = 0
-    for attempt in range(ATTEMPTS):
-        point, sizes = drawn(derivation, f"fuzz/{attempt}")
-        integers = {**sizes, **{v: 3 for v in point if not is_matrix(v) and v.is_integer}}
-        reals = {v: mpf(x) if not isinstance(x, list) else x for v, x in point.items()}
-        try:
-            check(Evaluator(Decimals, reals, integers), reals, sizes)
-        except (DomainError, ZeroDivisionError, OverflowError):
-            continue
-        except dv.UnsupportedError:
-            return False
-        done += 1
-        if done == count:
-            return True
-    return False
-
-
 def values_agree(term, derivation, text, variables):
     """The text of the problem and of the result mean what the trees mean, by two readings."""
     try:
@@ -237,7 +199,7 @@ def values_agree(term, derivation, text, variables):
     nodes = notation.parse(text)
 
     def check(evaluate, point, sizes):
-        names = {getattr(v, "name", str(v)): x for v, x in point.items()}
+        names = {name_of(v): x for v, x in point.items()}
         by_name = {str(s): n for s, n in sizes.items()}
         if term is not None:
             meant = values.value(term, names, by_name)
@@ -252,105 +214,11 @@ def values_agree(term, derivation, text, variables):
 
 
 def _names(derivation):
-    return [(getattr(v, "name", str(v)), v) for v in derivation.variables]
+    return [(name_of(v), v) for v in derivation.variables]
 
 
 def _integers(point):
     return {v: 3 for v in point if not is_matrix(v) and v.is_integer}
-
-
-# Steps of the central differences of order one and two, and what may be left of their errors.
-STEPS = {1: mpf(10) ** -14, 2: mpf(10) ** -9}
-CLOSE = mpf(10) ** -10
-
-
-def differences_agree(term, derivation):
-    """The result against central differences of the text, the entries of the variable being independent."""
-    if not 1 <= derivation.order <= 2 or derivation.definitions:
-        return False
-
-    def check(evaluate, point, sizes):
-        names = {getattr(v, "name", str(v)): x for v, x in point.items()}
-        by_name = {str(s): n for s, n in sizes.items()}
-        generator = random.Random(0)
-        changes = [_direction(v, names[getattr(v, "name", str(v))], derivation, generator) for v in derivation.wrt_all]
-        moved = [getattr(v, "name", str(v)) for v in derivation.wrt_all]
-        step = STEPS[derivation.order]
-
-        def at(*distances):
-            here = dict(names)
-            for name, change, distance in zip(moved, changes, distances):
-                here[name] = _plus(here[name], change, distance)
-            return values.value(term, here, by_name)
-
-        def quotient(h, by=0):
-            above, below = by + h, by - h
-            if derivation.order == 1:
-                return (at(above) - at(below)) / (2 * h)
-            return (at(above, above) - at(above, below) - at(below, above) + at(below, below)) / (4 * h * h)
-
-        found, finer = quotient(step), quotient(step / 2)
-        expected = applied(derivation, evaluate(derivation.result), changes)
-        if derivation.layout == "vec":
-            found, finer = values.vec(found), values.vec(finer)
-        error = max(abs(x - y) for x, y in zip(values.entries(found), values.entries(finer)))
-        rounding = max(map(abs, values.entries(at(step)))) * mpf(10) ** (3 - DIGITS) / step**derivation.order
-        if not _near(finer, expected, CLOSE, 100 * (error + rounding)):
-            # Beside a kink or a pole the quotients of the two sides differ.
-            sides = [quotient(step, by) for by in (-3 * step, 3 * step)]
-            if not _near(*sides, mpf(10) ** -6) or not _near(found, finer, mpf(10) ** -6):
-                raise DomainError("a kink")
-            raise Found(WRONG, "central differences of the text disagree")
-
-    return at_points(derivation, check)
-
-
-def _direction(variable, value, derivation, generator):
-    def number():
-        return mpf(generator.choice((-1, 1)) * generator.randrange(1, 20)) / 8
-
-    if not isinstance(value, list):
-        return number()
-    rows = [[number() for _ in r] for r in value]
-    if derivation.structure == "symmetric":
-        rows = [[rows[min(i, j)][max(i, j)] for j in range(len(rows))] for i in range(len(rows))]
-    if derivation.structure == "diagonal":
-        rows = [[x if i == j else mpf(0) for j, x in enumerate(r)] for i, r in enumerate(rows)]
-    return rows
-
-
-def _plus(value, change, step):
-    if not isinstance(value, list):
-        return value + step * change
-    return [[x + step * y for x, y in zip(r, s)] for r, s in zip(value, change)]
-
-
-def _near(left, right, tolerance, slack=0):
-    pairs = list(zip(values.entries(left), values.entries(right)))
-    scale = max([abs(x) for pair in pairs for x in pair] + [mpf(10) ** -6])
-    return max(abs(x - y) for x, y in pairs) <= tolerance * scale + slack
-
-
-def applied(derivation, result, changes):
-    """What the derivative, in its layout, says of the changes of the variables."""
-    stacked = [values.vec(values.as_matrix(c if isinstance(c, mpf) else matrix(c))) for c in changes]
-    columns = [values.as_matrix(c) for c in stacked]
-    result = values.as_matrix(result if isinstance(result, mpf) else matrix(result))
-    of = [int(s) if s.is_Integer else None for s in shape_of(derivation.expression)]
-    if derivation.order == 2:
-        return (columns[0].T * result * columns[1])[0, 0]
-    if of == [1, 1] and derivation.structure:
-        n = len(changes[0])
-        return sum(result[i, j] * changes[0][i][j] for i in range(n) for j in range(i, n))
-    if of == [1, 1]:
-        own = result.T if derivation.layout == "numerator" else result
-        return sum(x * y for x, y in zip(values.as_matrix(values.vec(own)), columns[0]))
-    if not is_matrix(derivation.wrt):
-        scaled = result * columns[0][0]
-        return scaled
-    if derivation.layout == "denominator":
-        return values.plain(result.T * columns[0])
-    return values.plain(result * columns[0])
 
 
 def values_equal(derivation, other, reason):

@@ -3,8 +3,8 @@
 import time
 from dataclasses import replace
 
-from tests.derivations.fuzzing import grammar
-from tests.derivations.fuzzing.grammar import Term
+from tests.derivations.fuzzing.grammar import NAMES
+from tests.derivations.fuzzing.terms import ONE, SCALAR, Term, kind_of, names_of_variables, number, transposed
 
 # Seconds for one reduction.
 LIMIT = 20
@@ -27,10 +27,10 @@ def reduced(problem, fails, limit=LIMIT):
 def candidates(problem):
     """Simpler problems, those that save most first."""
     for term, variables in sorted(_terms(problem), key=lambda pair: pair[0].count()):
-        used = grammar.names_of_variables(term)
+        used = names_of_variables(term)
         if set(problem.wrt) <= set(used):
             new = replace(problem, term=term, variables={n: v for n, v in variables.items() if n in used})
-            if term.shape == grammar.SCALAR or (problem.order == 1 and not problem.structure):
+            if term.shape == SCALAR or (problem.order == 1 and not problem.structure):
                 yield new
     if problem.layout != "denominator":
         yield replace(problem, layout="denominator")
@@ -81,15 +81,15 @@ def _simpler(part, variables):
     shape = part.shape
     if part.args:
         inside = [p for p in _parts(part) if p is not part and p.shape == shape and p.count() < part.count()]
-        yield from ((p, variables) for p in inside if p.op != "number" or shape == grammar.SCALAR)
+        yield from ((p, variables) for p in inside if p.op != "number" or shape == SCALAR)
         for name, (s, _) in variables.items():
             if s == shape:
                 yield Term("name", (), name, shape), variables
             elif s[::-1] == shape and part.op != "'":
-                yield grammar.transposed(Term("name", (), name, s)), variables
-        kind = grammar.kind_of(shape)
-        if not (shape[0] == grammar.ONE != shape[1]):
-            name = next(n for n in grammar.NAMES[kind] if n not in variables)
+                yield transposed(Term("name", (), name, s)), variables
+        kind = kind_of(shape)
+        if not (shape[0] == ONE != shape[1]):
+            name = next(n for n in NAMES[kind] if n not in variables)
             yield Term("name", (), name, shape), {**variables, name: (shape, ())}
-        if shape == grammar.SCALAR:
-            yield grammar.number("2"), variables
+        if shape == SCALAR:
+            yield number("2"), variables

@@ -41,6 +41,8 @@ ELEMENTWISE = {
 
 
 def huber(x, c):
+    if c <= 0:
+        raise DomainError("huber of a negative bound")
     return x * x / 2 if abs(x) <= c else c * (abs(x) - c / 2)
 
 
@@ -166,7 +168,10 @@ def matrix_function(name):
     def value(a):
         if isinstance(a, mpf):
             return ELEMENTWISE[scalar](a)
-        found = getattr(mp, name)(a)
+        try:
+            found = getattr(mp, name)(a)
+        except (TypeError, ZeroDivisionError) as error:  # what mpmath says of a singular matrix
+            raise DomainError(f"{name} does not exist") from error
         if any(abs(mp.im(x)) > mpf(10) ** -25 for x in found):
             raise DomainError(f"{name} is not real")
         return found.apply(mp.re)
@@ -185,6 +190,15 @@ def frechet(name):
         return plain(matrix_function(name)(block)[:n, n:])
 
     return value
+
+
+def power_frechet(a, direction, exponent):
+    """The same of the matrix power."""
+    a, direction = as_matrix(a), as_matrix(direction)
+    n = a.rows
+    block = matrix(2 * n, 2 * n)
+    block[:n, :n], block[:n, n:], block[n:, n:] = a, direction, a
+    return plain(as_matrix(matrix_power(block, exponent))[:n, n:])
 
 
 def kron(a, b):
@@ -243,6 +257,7 @@ FUNCTIONS = {
     "softmax_rows": softmax_rows,
     "logsoftmax": logs(softmax),
     "logsoftmax_rows": logs(softmax_rows),
+    "power_frechet": power_frechet,
     "rows": lambda a: mpf(as_matrix(a).rows),
     "cols": lambda a: mpf(as_matrix(a).cols),
     **{name: matrix_function(name) for name in ("expm", "logm", "sqrtm", "sinm", "cosm")},
