@@ -3,7 +3,7 @@
 import itertools
 from functools import lru_cache
 
-from sympy import Add, Mul, Pow, S, gcd
+from sympy import Add, Mul, Pow, S, exp, gcd
 
 from derivations.elementwise import Hadamard
 from derivations.expressions import (
@@ -82,6 +82,10 @@ def collect_factors(e, than=None):
     terms = [split_scale(t) for t in e.args]
     candidates = [_take_out(terms, 0), _take_out(terms, -1)]
     return shorter(shortest(candidates), e if than is None else than)
+
+
+def _exponentials(scalar):
+    return sum(isinstance(f, exp) for f in Mul.make_args(scalar))
 
 
 def _powers(scalar):
@@ -203,6 +207,8 @@ def collect_scalars(e):
         exponents = [p.get(base, S.Zero) for p in powers]
         if not all(x.is_Rational for x in exponents):
             continue
+        if isinstance(base, exp) and any(_exponentials(s / base) >= _exponentials(s) for s in scalars):
+            continue  # SymPy would join exponentials again that stand apart
         if all(x > 0 for x in exponents) or all(x < 0 for x in exponents):
             content *= Pow(base, min(exponents, key=abs))
     if content == 1:

@@ -35,7 +35,7 @@ from derivations.expressions import (
 from derivations.functions import CONVENTIONS
 from derivations.kronecker import Vec
 from derivations.rewriting import chain, find_rule
-from derivations.scalars import UNWORKED, Norm, Trace, differential_of
+from derivations.scalars import UNWORKED, Norm, Trace, differential_of, pairing
 from derivations.simplification import collect, simplify
 
 
@@ -159,12 +159,12 @@ def free_scalar(df, target):
         if isinstance(inside, Sum):
             return [s for t in inside.args if moves(t) for s in settle((coefficient, gradient, t))]
         if isinstance(inside, Scale):
-            opened = _open_scale(coefficient, *inside.args, partial(rules.pairing, gradient), moves)
+            opened = _open_scale(coefficient, *inside.args, partial(pairing, gradient), moves)
             return [s for c, g, m in opened for s in settle((c, gradient if g is None else g, m))]
         return [state]
 
     def shown(states):
-        return Add(*(c * rules.pairing(g, m) for c, g, m in states))
+        return Add(*(c * pairing(g, m) for c, g, m in states))
 
     states = [s for c, node in linear_terms(df, moves) for s in settle(_open_node(c, node, moves))]
     links = []
@@ -290,7 +290,7 @@ def gradient(expression, variable, definitions, *transposes):
         return _nothing(steps, change, rules.GRADIENT, variable.shape, transposes)
     moved, raw = free_scalar(change, differential_of(variable))
     collected = collect(raw)
-    shown = rules.pairing(collected, differential_of(variable))
+    shown = pairing(collected, differential_of(variable))
     steps += moved
     steps += chain(steps[-1].after if steps else change, (rules.COLLECT, shown))
     last, result = _finish(rules.GRADIENT, shown, collected, *transposes)

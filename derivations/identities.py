@@ -187,6 +187,8 @@ def complement(e):
         return None
     candidates = []
     for total, back in _both_ways(e):
+        if not isinstance(total, Sum) or len(total.args) != 2:
+            continue
         for first, second in (total.args, total.args[::-1]):
             (scale, start), (other, core) = split_scale(first), split_scale(second)
             for at, factor in enumerate(factors_of(core)):

@@ -148,3 +148,8 @@ def mean(matrix):
     """The mean of all entries."""
     rows, columns = shape_of(matrix)
     return EntrySum(matrix) / (rows * columns)
+
+
+def pairing(gradient, matrix):
+    """tr(G' M), the inner product of matrices of one shape, as a reader would write it."""
+    return Product(Transpose(gradient), matrix) if matrix.shape[1] == 1 else Trace(Product(Transpose(gradient), matrix))

@@ -53,6 +53,8 @@ LAYERS = (
     "derivations.derivation",
     "derivations.rewriting",
     "derivations.notation.modules",
+    "derivations.differentials",
+    "derivations.moves",
     "derivations.rules",
     "derivations.collecting",
     "derivations.fractions",

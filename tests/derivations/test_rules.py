@@ -16,7 +16,7 @@ from derivations.differentiation import differentiate
 from derivations.elementwise import Hadamard
 from derivations.expressions import Product, Transpose, Variable, is_matrix
 from derivations.kronecker import Kronecker, Unvec
-from derivations.scalars import Loss, Trace
+from derivations.scalars import Loss, Trace, pairing
 from derivations.verification import autograd, verify
 
 n = Symbol("n", integer=True, positive=True)
@@ -281,8 +281,8 @@ def test_the_moves_for_vectors_differ_from_those_of_a_trace_in_name_only():
 
 def test_pairing_is_the_inner_product_of_matrices():
     x, y = Variable("x", n, 1), Variable("y", n, 1)
-    assert rules.pairing(x, y) == Product(Transpose(x), y)
-    assert rules.pairing(W, W) == Trace(Product(Transpose(W), W))
+    assert pairing(x, y) == Product(Transpose(x), y)
+    assert pairing(W, W) == Trace(Product(Transpose(W), W))
 
 
 def test_the_squares_of_norms_are_units_of_scalar_calculus():
