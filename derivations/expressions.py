@@ -169,7 +169,7 @@ SYMMETRIC = frozenset({"symmetric", "positive_definite", "diagonal"})
 SQUARE = SYMMETRIC | {"invertible", "posdet", "orthogonal"}
 # What may be declared of a variable: of a square matrix, of a vector or of rows, of all entries.
 PROPERTIES = SQUARE | {
-    *("prob", "onehot", "onehot_rows", "centred", "independent"),
+    *("prob", "onehot", "onehot_rows", "centred"),
     *("integer", "unit_interval", "positive", "binary", "pm1", "small"),
 }
 

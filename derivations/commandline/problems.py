@@ -126,7 +126,7 @@ def _once(option, pairs):
 def _properties(pairs):
     """name -> its properties, each a word of PROPERTIES."""
     found = {}
-    known = sorted(PROPERTIES - {"independent"})
+    known = sorted(PROPERTIES)
     for name, value in pairs or ():
         for word in value.split(","):
             if word.strip() not in known:

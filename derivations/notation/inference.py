@@ -140,6 +140,7 @@ SQUARE_FUNCTIONS = {
     },
 }
 # The last one is of the matrix power, whose exponent is a third argument.
+FUNCTIONS_OF_ONE = MATRIX_FUNCTIONS | SQUARE_FUNCTIONS
 FRECHET = {f"{name}_frechet": function for name, function in spectral.MATRIX_FUNCTIONS.items()} | {
     "power_frechet": None
 }
@@ -363,7 +364,7 @@ class Inference:
             return Typed(a.shape, lambda: elementwise(ELEMENTWISE[name], a.build()))
         if name in SQUARE_FUNCTIONS and not self.sizes.unify(*a.shape):
             self.fail(f"{name} needs a square matrix; {self.describe(a, args[0])} is not", node)
-        shape, build = {**MATRIX_FUNCTIONS, **SQUARE_FUNCTIONS}[name]
+        shape, build = FUNCTIONS_OF_ONE[name]
         return Typed(shape(*a.shape), lambda: build(a.build()))
 
     def arguments(self, node, count):

@@ -82,11 +82,9 @@ def declaration(name, shape):
 
 def check_properties(name, properties):
     """Raise ShapeError where a name is declared to have what no variable can have."""
-    wrong = [p for p in properties if not isinstance(p, str) or p not in PROPERTIES - {"independent"}]
+    wrong = [p for p in properties if not isinstance(p, str) or p not in PROPERTIES]
     if wrong:
-        raise ShapeError(
-            f"{name} has the unknown property {wrong[0]!r}; known are {', '.join(sorted(PROPERTIES - {'independent'}))}"
-        )
+        raise ShapeError(f"{name} has the unknown property {wrong[0]!r}; known are {', '.join(sorted(PROPERTIES))}")
 
 
 def make_variable(name, declared):

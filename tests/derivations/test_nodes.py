@@ -201,4 +201,4 @@ def test_what_moves_across_a_trace_moves_out_of_vec():
 
 
 def test_every_property_has_random_values():
-    assert sampling.HOLDS.keys() == PROPERTIES - {"independent"}
+    assert sampling.HOLDS.keys() == PROPERTIES

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Integer, Rational, S, Symbol, count_ops, sqrt, symbols
 
+from derivations import examples
 from derivations.api import read
 from derivations.collecting import size
 from derivations.elementwise import Hadamard
@@ -29,7 +30,7 @@ x, y = Variable("x", n, 1), Variable("y", n, 1)
 
 SHAPES = {
     **dict.fromkeys("ABCUV", "n,n"),
-    "X": "m,n",
+    **dict.fromkeys("XZ", "m,n"),
     **dict.fromkeys("uvxy", "n"),
     **dict.fromkeys("stw", ""),
     "p": {"kind": "vector", "shape": ["n"], "props": ["prob"]},
@@ -40,48 +41,9 @@ SHAPES = {
     "Y": {"kind": "matrix", "shape": ["m", "n"], "props": ["onehot_rows"]},
 }
 
-# (head, name): what is written, and what a reader wants to see.
-EXAMPLES = {
-    ("Sum", "cancel terms"): ("A*(x + y) - A*y", "A*x"),
-    ("Sum", "collect factors"): ("A*x + B*x", "(A + B)*x"),
-    ("Sum", "collect scalars"): ("2*s*A - 4*s*B", "2*s*(A - 2*B)"),
-    ("Add", "a scalar equals its transpose"): ("x'*A*y + y'*A'*x", "2*(x'*A*y)"),
-    ("Inner", "a scalar equals its transpose"): ("y'*A'*x", "x'*A*y"),
-    ("EntrySum", "sum of entries"): ("sum(ones(n) + x)", "rows(x) + sum(x)"),
-    ("EntrySum", "centred: the entries sum to zero"): ("s*sum(c)", "0"),
-    ("Add", "scalar algebra"): ("s*(t + w) - s*w", "s*t"),
-    ("Mul", "scalar algebra"): ("(s + t)*(s - t)*s/(s*t)", "s^2/t - t"),
-    ("Product", "diagonal matrix times vector"): ("diag(u)*x", "u .* x"),
-    ("EntrySum", "probabilities sum to one"): ("s*sum(p)", "s"),
-    ("Sum", "collect Hadamard factors"): ("A .* B + A .* C", "A .* (B + C)"),
-    ("Sum", "collect Kronecker factors"): ("kron(A,B) + kron(A,C)", "kron(A,B + C)"),
-    ("Product", "commutation matrix"): ("comm(n,n)*kron(A,B)", "kron(B,A)*comm(n,n)"),
-    ("Sum", "commutation matrix"): (
-        "kron(X',eye(n))*comm(m,n) + kron(eye(n),X')",
-        "(comm(n,n) + eye(n*n))*kron(eye(n),X')",
-    ),
-    ("Sum", "transpose of a sum"): ("A'*B' + C'", "(B*A + C)'"),
-    ("Pow", "sigmoid"): ("1/(1 + exp(-s))", "sigmoid(s)"),
-    ("Mul", "sigmoid"): ("exp(-s)*sigmoid(s)", "sigmoid(-s)"),
-    ("DiagonalOf", "diagonal of a product"): ("diag(diag(u)*A)", "u .* diag(A)"),
-    ("Hadamard", "diagonal of an outer product"): ("(x*y') .* eye(n)", "diag(x .* y)"),
-    ("Product", "inverse of a product"): ("A*inv(B*A)", "inv(B)"),
-    ("Product", "join inverses"): ("inv(A)*inv(B)", "inv(B*A)"),
-    ("Product", "functions of one matrix commute"): ("sqrtm(A)*inv(A)", "inv(sqrtm(A))"),
-    ("Sum", "complement"): ("B - U*inv(A + U)*B", "A*inv(A + U)*B"),
-    ("Product", "push-through identity"): ("inv(A)*U*inv(eye(n) + V*inv(A)*U)", "inv(A + U*V)*U"),
-    ("Product", "pseudo-inverse"): ("X*pinv(X)*X*A", "X*A"),
-    ("Inner", "trace by vec"): ("vec(A)'*vec(B)", "tr(A'*B)"),
-    ("Product", "probabilities sum to one"): ("softmax_rows(X)*ones(n,n)", "ones(m,n)"),
-    ("Apply", "entries that are 0 and 1, or 1 and -1"): ("b.^2", "b"),
-    ("Hadamard", "functions of one argument"): ("sinh(X) ./ cosh(X)", "tanh(X)"),
-    ("Mul", "functions of one argument"): ("relu(s)*step(s)", "relu(s)"),
-    ("Apply", "sigmoid"): ("1 ./ (ones(n) + exp(-x))", "sigmoid(x)"),
-    ("Hadamard", "sigmoid and softmax"): ("exp(X) ./ (exp(X)*ones(n,n))", "softmax_rows(X)"),
-    ("Scale", "softmax"): ("exp(x)/sum(exp(x))", "softmax(x)"),
-    ("log", "log-sum-exp"): ("log(sum(exp(x)))", "logsumexp(x)"),
-}
+EXAMPLES = examples.IDENTITIES
 MORE = [
+    ("x'*A*y + y'*A'*x", "2*(x'*A*y)"),
     ("diag(u)*diag(v)*x", "u .* v .* x"),
     ("x'*diag(u)*A", "(u .* x)'*A"),
     ("A*diag(u)*x", "A*(u .* x)"),

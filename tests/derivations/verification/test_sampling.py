@@ -119,7 +119,7 @@ def test_declared_scalars_lie_in_their_domain(prop):
 
 def test_every_property_is_tried_and_can_be_told():
     """A property that may be declared must be drawn, or be one that any entries have."""
-    assert set(DOMAINS) == PROPERTIES - {"independent"} == set(HOLDS)
+    assert set(DOMAINS) == PROPERTIES == set(HOLDS)
     entries = {"positive", "unit_interval", "binary", "pm1", "integer", "small"}
     assert set(STRUCTURES) == set(DOMAINS) - entries
 
