@@ -6,7 +6,8 @@ from importlib import import_module
 
 from sympy import Basic
 
-from derivations.notation import code, latex, lines, sympy_out, text
+from derivations.notation import latex, lines, sympy_out, text
+from derivations.notation.code import generator
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,11 @@ class Derivation:
 
     def to_code(self, library="numpy"):
         """Source of a function of the variables that computes the result."""
-        return code.write(self, library)
+        return generator.write(self, library)
 
     def to_function(self, library="numpy"):
         """The same, callable with keyword arrays."""
-        return code.function(self, library)
+        return generator.function(self, library)
 
     def to_operator(self, library="numpy"):
         """The derivative as an action: a function of the variables and of a direction `d_x`, by keywords.
@@ -109,7 +110,7 @@ class Derivation:
         It gives the directional derivative of what was differentiated last by the variable x; of a Hessian,
         that of the gradient. Where the structure allows, nothing of the size of the derivative is formed.
         """
-        return code.operator(self, library)
+        return generator.operator(self, library)
 
     def to_torch_module(self, *others, **held):
         """A torch.nn.Module: forward computes the expression, backward uses the result.
@@ -118,7 +119,7 @@ class Derivation:
         held: values of variables that the module keeps, parameters or constants; the rest are its inputs.
         """
         # Loaded by name: who does not ask for it does not pay for torch.
-        return import_module("derivations.notation.modules").module(self, *others, **held)
+        return import_module("derivations.notation.code.modules").module(self, *others, **held)
 
     def with_conditions(self, *conditions):
         return replace(self, conditions=self.conditions + conditions)

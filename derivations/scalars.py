@@ -3,7 +3,6 @@
 from sympy import Abs, Expr, Mul, S, sympify
 from sympy.core.symbol import Str
 
-from derivations.errors import ShapeError
 from derivations.expressions import (
     EntrySum,
     Identity,
@@ -16,6 +15,7 @@ from derivations.expressions import (
     Transpose,
     Zero,
     is_matrix,
+    need_square,
     shape_of,
     split_scale,
 )
@@ -33,15 +33,9 @@ class MatrixScalar(Plain, Expr):
         return Expr.__new__(cls, matrix)
 
 
-def _need_square(matrix, what):
-    rows, columns = shape_of(matrix)
-    if rows != columns:
-        raise ShapeError(f"the {what} of {matrix} ({rows}, {columns}) does not exist: it is not square")
-
-
 class Trace(MatrixScalar):
     def __new__(cls, matrix):
-        _need_square(matrix, "trace")
+        need_square(matrix, "take the trace of")
         if not is_matrix(matrix):
             return matrix
         scalar, core = split_scale(matrix)
@@ -61,7 +55,7 @@ class Trace(MatrixScalar):
 
 class Det(MatrixScalar):
     def __new__(cls, matrix):
-        _need_square(matrix, "determinant")
+        need_square(matrix, "take the determinant of")
         if not is_matrix(matrix):
             return matrix
         if isinstance(matrix, Transpose):
@@ -83,7 +77,7 @@ class LogDet(MatrixScalar):
     """log det A, where det A > 0."""
 
     def __new__(cls, matrix):
-        _need_square(matrix, "determinant")
+        need_square(matrix, "take the determinant of")
         if isinstance(matrix, Transpose):
             matrix = matrix.args[0]
         if isinstance(matrix, Identity):

@@ -8,7 +8,7 @@ from benchmarks.problems import names_by
 from benchmarks.systems import NotExpressible
 from benchmarks.tables import described
 from derivations.api import read
-from derivations.verification import autograd
+from derivations.verification import interpreter
 
 
 def derived(problem):
@@ -52,4 +52,4 @@ def text_value(text, problem, point, sizes):
     by_name = {s.name: n for s, n in sizes.items()}
     own_sizes = {s: by_name[s.name] for s in symbols | reading.expression.free_symbols if s.name in by_name}
     values = {v: point[n] for n, v in reading.variables.items()}
-    return autograd.value(reading.expression, values, own_sizes).detach()
+    return interpreter.value(reading.expression, values, own_sizes).detach()

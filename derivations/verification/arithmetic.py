@@ -130,9 +130,11 @@ def seeded(rows, direction):
     return [[Dual(x, e) for x, e in zip(r, s)] for r, s in zip(rows, direction)]
 
 
-def slopes(rows):
-    """The slopes of a matrix of dual numbers."""
-    return [[x.slope if isinstance(x, Dual) else x * 0 for x in row] for row in rows]
+def slopes(value):
+    """The slopes of a matrix of dual numbers, or of one."""
+    if isinstance(value, list):
+        return [[slopes(x) for x in row] for row in value]
+    return value.slope if isinstance(value, Dual) else value * 0
 
 
 # ------------------------------------------------------------------------------- the two fields

@@ -13,16 +13,17 @@ from sympy import Integer
 from derivations.errors import DerivationError, DomainError
 from derivations.expressions import is_matrix
 from derivations.notation import text
-from derivations.notation.code import identifier
-from derivations.notation.modules import (
+from derivations.notation.code.libraries import identifier
+from derivations.notation.code.modules import (
     independent_variables,
     jacobian,
     natural_shape,
     need_first_derivative,
     sizes_of,
 )
-from derivations.verification.autograd import ATTEMPTS, FloatSampler, value
+from derivations.verification.autograd import ATTEMPTS, FloatSampler
 from derivations.verification.disagreement import AUTOGRAD, DIFFERENCES, Comparison, errors, message, shown
+from derivations.verification.interpreter import value
 from derivations.verification.report import Witness
 from derivations.verification.sampling import properties_of, sizes_for
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import torch
 
 from derivations.notation import text
-from derivations.notation.code import identifier
+from derivations.notation.code.libraries import identifier
 from derivations.verification.autograd import SCALE
 
 AUTOGRAD, DIFFERENCES = "autograd of the function", "central differences of the function"

@@ -27,6 +27,7 @@ from derivations.verification.arithmetic import (
     Rationals,
     Residue,
     plain,
+    slopes,
 )
 from derivations.verification.degrees import degree
 from derivations.verification.evaluation import Evaluator
@@ -282,12 +283,6 @@ def _applied(derivative, values, variable, gradient):
     return [[values.total(x * y for x, y in zip(row, _stacked(change)))] for row in rows]
 
 
-def _slope(value):
-    if isinstance(value, list):
-        return [[_slope(x) for x in row] for row in value]
-    return value.slope if isinstance(value, Dual) else value * 0
-
-
 def _by_free_entries(derivative, values, variable):
     """The derivative by the free entries applied to dX: the sum over i <= j of S_ij dX_ij."""
     change, rows = values(differential_of(variable)), values(derivative)
@@ -308,21 +303,21 @@ def _result_claim(derivation, evaluator):
         return "result", plainly(derivation.expression), plainly(derivation.result)
     if derivation.order == 2:
         x, z = derivation.wrt_all
-        twice = _slope(_slope(evaluator(x, z)(derivation.expression)))
+        twice = slopes(slopes(evaluator(x, z)(derivation.expression)))
         # As the layers of the value: the direction of the first, and the other one of the second.
         seconds = evaluator(x, z)
-        rows, columns = _stacked(_slope(_slope_parts(seconds(x)))), _stacked(_slope(seconds(z)))
+        rows, columns = _stacked(slopes(_slope_parts(seconds(x)))), _stacked(slopes(seconds(z)))
         hessian = _rows_of(plainly(derivation.result))
         return "result", twice, plainly.total(u * h * w for u, row in zip(rows, hessian) for h, w in zip(row, columns))
     (variable,) = derivation.wrt_all
     result, values = derivation.result, evaluator(variable, structured=True)
     if derivation.structure:
         change = _slope_parts(_by_free_entries(result, values, variable))
-        return "result", _slope(values(derivation.expression)), change
+        return "result", slopes(values(derivation.expression)), change
     gradient = not is_matrix(derivation.expression)
     if derivation.layout == "denominator" or (derivation.layout == "numerator" and gradient):
         result = Transpose(result)
-    slope = _slope(values(derivation.expression))
+    slope = slopes(values(derivation.expression))
     if derivation.layout == "vec":
         slope = [[x] for x in _stacked(slope)]
     return "result", slope, _slope_parts(_applied(result, values, variable, gradient))

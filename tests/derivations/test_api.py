@@ -24,7 +24,7 @@ from derivations.errors import (
 )
 from derivations.expressions import Inner, Product, Transpose, Variable, is_matrix, shape_of
 from derivations.notation.text import size_text
-from derivations.verification import autograd, verify
+from derivations.verification import autograd, interpreter, verify
 from derivations.verification.sampling import properties_of, sizes_for
 
 # ------------------------------------------------------------------------------- the homework
@@ -89,7 +89,7 @@ def points(derivation, count):
             drawn = sampler.matrix(v, sizes) if is_matrix(v) else [[sampler.scalar(properties_of(v))]]
             values[v] = torch.tensor(drawn, dtype=torch.float64)
         try:
-            inside = autograd.value(derivation.expression, values, sizes).isfinite().all()
+            inside = interpreter.value(derivation.expression, values, sizes).isfinite().all()
         except DomainError:
             continue
         if inside:
@@ -112,10 +112,10 @@ def test_the_answer_equals_the_expected_closed_form(problem, relative_error):
         by_name = {v.name: x for v, x in values.items()}
         theirs = {variable: by_name[name] for name, variable in expected.variables.items() if name in by_name}
         try:
-            want = autograd.value(expected.expression, theirs, sizes)
+            want = interpreter.value(expected.expression, theirs, sizes)
         except DomainError:
             continue  # the derivative need not exist wherever the function does
-        assert relative_error(autograd.value(d.result, values, sizes), want) < 1e-8
+        assert relative_error(interpreter.value(d.result, values, sizes), want) < 1e-8
         checked += 1
         if checked == 3:
             return

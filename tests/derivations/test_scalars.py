@@ -70,7 +70,7 @@ def test_normal_forms(built, expected):
 
 @pytest.mark.parametrize("node", [Trace, Det, LogDet])
 def test_only_square_matrices_have_traces_and_determinants(node):
-    with pytest.raises(ShapeError, match=r"of A \(m, n\) does not exist: it is not square"):
+    with pytest.raises(ShapeError, match=r"cannot take the \w+ of A \(m, n\): it is not square"):
         node(A)
 
 

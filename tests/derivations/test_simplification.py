@@ -20,7 +20,7 @@ from derivations.fractions import tidy, usual_signs
 from derivations.notation import text
 from derivations.rewriting import rewrite
 from derivations.simplification import COLLECTING, IDENTITIES, collect, simplify
-from derivations.verification import autograd
+from derivations.verification import interpreter
 
 m, n = (Symbol(name, integer=True, positive=True) for name in "mn")
 s, t = Symbol("s", real=True), Symbol("t", positive=True)
@@ -170,7 +170,7 @@ def test_value_and_shape_are_kept_and_a_second_run_changes_nothing(data, random_
     assert shape_of(after) == shape_of(before)
     assert simplify(after)[0] == after
     try:
-        expected, got = autograd.value(before, named, numbers), autograd.value(after, named, numbers)
+        expected, got = interpreter.value(before, named, numbers), interpreter.value(after, named, numbers)
     except DomainError:
         return
     if expected.isfinite().all() and expected.abs().max() < 1e6:

@@ -10,7 +10,7 @@ from derivations.notation import text
 from derivations.notation.inference import ELEMENTWISE
 from derivations.notation.shapes import declaration, dimension, known, make_variable
 from derivations.scalars import LogDet
-from derivations.verification import autograd
+from derivations.verification import autograd, interpreter
 
 m, n = (Symbol(name, integer=True, positive=True) for name in "mn")
 
@@ -465,7 +465,7 @@ def test_the_tree_has_the_value_of_the_text(source, text_value, random_texts, re
     numbers = {m: Integer(4), n: Integer(3)}
     expected = text_value(source, values, sizes)
     assert shape_of(reading.expression)[0].xreplace(numbers) == expected.shape[0]
-    assert relative_error(autograd.value(reading.expression, named, numbers), expected) < 1e-9
+    assert relative_error(interpreter.value(reading.expression, named, numbers), expected) < 1e-9
 
 
 @pytest.mark.parametrize("name", sorted(ELEMENTWISE))
@@ -473,9 +473,9 @@ def test_elementwise_functions_have_one_value_for_numbers_and_for_entries(name, 
     at = 0.7
     scalar, _ = read(f"{name}(t)", {"t": ""})
     matrix, _ = read(f"{name}(x)", {"x": "n"})
-    one = autograd.value(scalar.expression, {scalar.variables["t"]: autograd.torch.full((1, 1), at)}, {})
+    one = interpreter.value(scalar.expression, {scalar.variables["t"]: autograd.torch.full((1, 1), at)}, {})
     try:
-        many = autograd.value(matrix.expression, {matrix.variables["x"]: autograd.torch.full((2, 1), at)}, {})
+        many = interpreter.value(matrix.expression, {matrix.variables["x"]: autograd.torch.full((2, 1), at)}, {})
     except DomainError:
         return
     assert relative_error(many, one.expand(2, 1)) < 1e-6

@@ -39,7 +39,7 @@ from derivations.notation import latex
 from derivations.notation.names import typeset
 from derivations.scalars import Det, LogDet, Loss, Norm, ScalarDifferential, Trace
 from derivations.spectral import Frechet
-from derivations.verification import autograd
+from derivations.verification import autograd, interpreter
 
 m, n = (Symbol(name, integer=True, positive=True) for name in "mn")
 SHAPES = {
@@ -571,7 +571,7 @@ def write_and_understand(data, texts, relative_error):
     reading, _ = read(source, texts.variables)
     named = {v: values[name] for name, v in reading.variables.items() if name in values}
     try:
-        expected = autograd.value(reading.expression, named, numbers)
+        expected = interpreter.value(reading.expression, named, numbers)
     except DomainError:
         return
     text = latex.write(reading.expression)
@@ -678,7 +678,7 @@ def test_parentheses_stand_where_they_are_needed(expression, random_texts, relat
     pick = {"X": "P", "A": "S", "B": "A", "w": "p", "yhat": "t", "W_g": "C", "X_F": "A", "x_F": "x"}
     values = {v: drawn[pick.get(name, name)] for name, v in reading.variables.items()}
     text = latex.write(reading.expression)
-    expected = autograd.value(reading.expression, values, {m: Integer(SIZE), n: Integer(SIZE)})
+    expected = interpreter.value(reading.expression, values, {m: Integer(SIZE), n: Integer(SIZE)})
     assert agree(value_of_latex(text, values), expected, relative_error), text
 
 
@@ -711,7 +711,7 @@ def test_the_latex_of_the_corpus_means_what_it_means(name, relative_error):
             drawn = sampler.matrix(v, numbers) if is_matrix(v) else [[sampler.scalar(autograd.properties_of(v))]]
             values[v] = torch.tensor(drawn, dtype=torch.float64)
         try:
-            expected = [autograd.value(e, values, numbers) for e in (d.expression, d.result)]
+            expected = [interpreter.value(e, values, numbers) for e in (d.expression, d.result)]
         except DomainError:
             continue
         if all(e.isfinite().all() for e in expected):
@@ -771,7 +771,7 @@ def test_every_form_of_a_scalar_is_read_back():
     for f in parts:
         for g in parts:
             for e in (f * g, f + g, f - g, f / g, f**2 * g, exp(f) * g):
-                expected = autograd.value(e, values, numbers)
+                expected = interpreter.value(e, values, numbers)
                 got = value_of_latex(latex.write(e), values)
                 assert abs(float(got) - float(expected)) <= 1e-9 * abs(float(expected)) + 1e-12, latex.write(e)
 
@@ -804,7 +804,7 @@ def test_every_form_of_a_matrix_is_read_back():
     for f in parts:
         for g in parts:
             for e in (Product(f, g), Sum(f, g), Hadamard(f, g), Scale(s + 1, f), Transpose(Sum(f, g)), Scale(s, g)):
-                expected = autograd.value(e, values, numbers)
+                expected = interpreter.value(e, values, numbers)
                 got = value_of_latex(latex.write(e), values)
                 if got.numel() == 1:
                     got = got.expand(expected.shape)

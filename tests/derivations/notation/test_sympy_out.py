@@ -47,7 +47,7 @@ from derivations.notation.sympy_in import from_sympy
 from derivations.notation.sympy_out import to_sympy
 from derivations.scalars import Loss, ScalarDifferential
 from derivations.spectral import Adjugate, PseudoInverse
-from derivations.verification import autograd
+from derivations.verification import interpreter
 
 m, n = symbols("m n", integer=True, positive=True)
 A, S_, X = (MatrixSymbol(name, n, n) for name in "ASX")
@@ -294,7 +294,7 @@ def keep_their_value(data, texts, depth, relative_error):
     assert shape_of(again) == shape_of(tree), (source, written)
     inside = {v: point[v.name] for v in tree_variables(again) if v.name in point}
     numbers = {q: sympy.Integer(sizes[q.name]) for q in again.free_symbols if q.name in sizes}
-    got = autograd.value(again, inside, numbers).reshape(expected.shape)
+    got = interpreter.value(again, inside, numbers).reshape(expected.shape)
     assert relative_error(got, expected) < 1e-6, (source, written, again)
 
 

@@ -16,7 +16,7 @@ from derivations.expressions import Scale, Variable, shape_of
 from derivations.kronecker import Unvec
 from derivations.notation import text
 from derivations.notation.text import Writer, is_negative, negated, parse, size_text, tokens
-from derivations.verification import autograd
+from derivations.verification import autograd, interpreter
 
 m, n = (Symbol(name, integer=True, positive=True) for name in "mn")
 
@@ -299,9 +299,9 @@ def test_unvec_has_no_name_but_a_text(relative_error):
     ):
         again, _ = read(text.write(node), SHAPES)
         values, numbers = values_of((h, s), {m: Integer(4), n: Integer(3)}), {m: Integer(4), n: Integer(3)}
-        expected = autograd.value(node, {h: values["h"], s: values["s"]}, numbers)
+        expected = interpreter.value(node, {h: values["h"], s: values["s"]}, numbers)
         named = {v: values[k] for k, v in again.variables.items() if k in values}
-        assert relative_error(autograd.value(again.expression, named, numbers), expected) < 1e-12
+        assert relative_error(interpreter.value(again.expression, named, numbers), expected) < 1e-12
 
 
 def test_minus_signs():
@@ -345,8 +345,8 @@ def test_what_is_written_of_the_corpus_reads_back_with_the_same_value(relative_e
         again, _ = read(d.to_text(), problem["vars"])
         assert shape_of(again.expression) == shape_of(d.result), problem["id"]
         try:
-            expected = autograd.value(d.result, {v: values[v.name] for v in d.variables}, numbers)
-            got = autograd.value(
+            expected = interpreter.value(d.result, {v: values[v.name] for v in d.variables}, numbers)
+            got = interpreter.value(
                 again.expression, {v: values[k] for k, v in again.variables.items() if k in values}, numbers
             )
         except DomainError:
@@ -381,7 +381,7 @@ def read_write_and_read_again(data, texts, depth, relative_error):
 
     def value(reading):
         named = {v: values[name] for name, v in reading.variables.items() if name in values}
-        return autograd.value(reading.expression, named, numbers)
+        return interpreter.value(reading.expression, named, numbers)
 
     try:
         expected = value(first)

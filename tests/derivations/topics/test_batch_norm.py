@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from derivations.derivation import Derivation
 from derivations.topics import batch_norm
 from derivations.verification import verify
-from derivations.verification.autograd import value
+from derivations.verification.interpreter import value
 
 RESULTS = {
     "backward x": "gamma*(g - (g'*xhat)*xhat/rows(g) - sum(g)*ones(N)/rows(g))/s",

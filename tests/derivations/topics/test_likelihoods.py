@@ -12,7 +12,7 @@ from derivations.derivation import Derivation
 from derivations.errors import DerivationError
 from derivations.topics import likelihoods
 from derivations.verification import verify
-from derivations.verification.autograd import value
+from derivations.verification.interpreter import value
 
 # function of the module (with its argument, if any) -> the result
 RESULTS = {

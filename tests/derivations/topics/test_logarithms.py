@@ -8,7 +8,7 @@ from derivations.api import read
 from derivations.notation import text
 from derivations.rewriting import rewrite
 from derivations.topics.logarithms import EXPAND, MULTIPLE, POWER, PRODUCT, apply_law
-from derivations.verification.autograd import value
+from derivations.verification.interpreter import value
 
 REAL = {"kind": "scalar"}
 POSITIVE = {"kind": "scalar", "props": ["positive"]}

@@ -38,7 +38,7 @@ from derivations.topics.weight_decay import (
     sgd_step,
 )
 from derivations.verification import verify
-from derivations.verification.autograd import value
+from derivations.verification.interpreter import value
 
 RESULTS = {
     "penalised_gradient": "2*lambda*w + grad_L(w)",

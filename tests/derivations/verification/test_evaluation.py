@@ -46,7 +46,7 @@ from derivations.spectral import (
     NuclearNorm,
     PseudoInverse,
 )
-from derivations.verification import autograd, spectra
+from derivations.verification import interpreter, spectra
 from derivations.verification.arithmetic import (
     COMPOSED,
     ELEMENTARY,
@@ -211,7 +211,7 @@ def give_one_value(data, random_texts, sizes, depth, relative_error):
         point = {v: rows if isinstance(v, Variable) else rows[0][0] for v, rows in point.items()}
         try:
             found = Evaluator(Decimals, point, numbers)(reading.expression)
-            by_torch = autograd.value(
+            by_torch = interpreter.value(
                 reading.expression, {v: values[k] for k, v in reading.variables.items() if k in values}, numbers
             )
         except (DomainError, ZeroDivisionError):
@@ -416,7 +416,7 @@ def by_exact(expression, field=Decimals, sizes=SIZES):
 
 def by_torch(expression, sizes=SIZES):
     point = {v: torch.tensor(rows, dtype=torch.float64) for v, rows in POINT.items()}
-    return autograd.value(expression, point, {size: Integer(number) for size, number in sizes.items()})
+    return interpreter.value(expression, point, {size: Integer(number) for size, number in sizes.items()})
 
 
 def same(found, expected):
@@ -467,7 +467,7 @@ def test_what_is_rational_has_a_degree(node):
 
 
 def test_functions_of_matrices_are_known_to_all():
-    assert set(spectra.FUNCTIONS) == set(MATRIX_FUNCTIONS) == set(autograd.MATRIX_FUNCTIONS) == set(SCALAR_FUNCTIONS)
+    assert set(spectra.FUNCTIONS) == set(MATRIX_FUNCTIONS) == set(interpreter.MATRIX_FUNCTIONS) == set(SCALAR_FUNCTIONS)
 
 
 @pytest.mark.parametrize("known", [MatrixFunction, Frechet], ids=lambda kind: kind.__name__)
@@ -484,7 +484,7 @@ def test_a_function_of_a_matrix_without_a_name_says_so(known):
 # Of `slope` alone, which leaves none of them in what it returns.
 INSIDE = {functions.RealFunction, functions.modulus, functions.direction}
 OURS = {f for _, f in inspect.getmembers(functions, inspect.isclass) if issubclass(f, functions.RealFunction)}
-SCALARS = sorted(OURS - INSIDE | set(COMPOSED) | set(ELEMENTARY) | set(autograd.FUNCTIONS), key=str)
+SCALARS = sorted(OURS - INSIDE | set(COMPOSED) | set(ELEMENTARY) | set(interpreter.FUNCTIONS), key=str)
 FIRST = {sympy.asin: 0.5, sympy.acos: 0.5, sympy.factorial: 2.5, sympy.log: 1.75}
 VALUES = {
     functions.sigmoid: lambda u: 1 / (1 + math.exp(-u)),
@@ -507,7 +507,7 @@ VALUES = {
 @pytest.mark.parametrize("function", SCALARS, ids=lambda f: f.__name__)
 def test_both_interpreters_know_every_function_of_numbers(function):
     assert function in (ELEMENTARY | COMPOSED), f"{function.__name__} is unknown to the exact witness"
-    assert function in autograd.FUNCTIONS, f"{function.__name__} is unknown to torch"
+    assert function in interpreter.FUNCTIONS, f"{function.__name__} is unknown to torch"
     count = {functions.maximum: 2, functions.minimum: 2, functions.huber: 2, functions.clip: 3}.get(function, 1)
     symbols = sympy.symbols("a b c", real=True)[:count]
     expected = VALUES.get(function) or getattr(math, function.__name__)
@@ -518,5 +518,5 @@ def test_both_interpreters_know_every_function_of_numbers(function):
         with mp.workdps(50):
             exact = Evaluator(Decimals, {v: mpf(u) for v, u in point.items()}, {})(function(*symbols))
         tensors = {v: torch.tensor([[u]], dtype=torch.float64) for v, u in point.items()}
-        found, value = float(autograd.value(function(*symbols), tensors, {})), expected(*numbers[:count])
+        found, value = float(interpreter.value(function(*symbols), tensors, {})), expected(*numbers[:count])
         assert abs(exact - value) < 1e-13 and abs(found - value) < 1e-13

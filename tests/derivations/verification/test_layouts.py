@@ -13,7 +13,7 @@ from derivations.errors import DomainError, ShapeError, UnsupportedError
 from derivations.expressions import Identity, Ones, Scale, Sum, Transpose, Variable, Zero, is_matrix, multiply, shape_of
 from derivations.kronecker import Commutation, Kronecker
 from derivations.scalars import UNWORKED
-from derivations.verification import WITNESSES, autograd, exact, verify
+from derivations.verification import WITNESSES, autograd, exact, interpreter, verify
 from derivations.verification.layouts import ORDERS, expected_shape, misfit
 from derivations.verification.sampling import whole
 
@@ -128,7 +128,7 @@ def test_the_shape_of_the_result_is_that_of_its_layout(name):
 def test_the_value_of_the_result_is_what_autograd_expects(name, seed):
     """Without the generated code: both sides by the interpreter of the autograd witness."""
     d = DERIVATIONS[name]
-    expected, found = values_at(d, seed, partial(autograd._expected, d), partial(autograd.value, d.result))
+    expected, found = values_at(d, seed, partial(autograd._expected, d), partial(interpreter.value, d.result))
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9 * float(expected.abs().max()))
 
 
@@ -206,7 +206,7 @@ def values_at(d, seed, *functions):
 
 
 def equal_at(d, other, seed):
-    left, right = values_at(d, seed, *(partial(autograd.value, e) for e in (d.result, other)))
+    left, right = values_at(d, seed, *(partial(interpreter.value, e) for e in (d.result, other)))
     return torch.allclose(left, right)
 
 

@@ -24,9 +24,9 @@ from derivations.expressions import (
     split_scale,
 )
 from derivations.kronecker import Commutation, Kronecker
-from derivations.notation.blocks import framed
-from derivations.notation.costs import is_likely_less, least
-from derivations.notation.operations import Operation
+from derivations.notation.code.blocks import framed
+from derivations.notation.code.costs import is_likely_less, least
+from derivations.notation.code.operations import Operation
 from derivations.spectral import MATRIX_FUNCTIONS, MatrixFunction, PseudoInverse
 
 # Powers up to this one are products, whose parts may be shared; a longer one is applied to vectors only.

@@ -1,6 +1,6 @@
 """From an expression to array operations: what is formed, what is only applied, and in which order.
 
-What each kind of node becomes stands in `plan_scalars.py` and `plan_matrices.py`.
+What each kind of node becomes stands in `scalars.py` and `matrices.py`.
 """
 
 from sympy import Add, Mul, Pow, Symbol, polygamma
@@ -9,13 +9,13 @@ from sympy.core.relational import Relational
 from derivations.errors import UnsupportedError
 from derivations.expressions import Inverse, Product, Transpose, is_matrix, shape_of
 from derivations.functions import clip, huber
-from derivations.notation import plan_matrices, plan_scalars
-from derivations.notation.code_libraries import FUNCTIONS, STATIC_FUNCTIONS
-from derivations.notation.costs import Costs, is_likely_less, least
-from derivations.notation.operations import Graph
-from derivations.notation.plan_matrices import below_gap
-from derivations.notation.plan_scalars import is_even_power
-from derivations.notation.products import Products, distinct_parts, has_narrow_term, natural_shape, shared_parts
+from derivations.notation.code import matrices, scalars
+from derivations.notation.code.costs import Costs, is_likely_less, least
+from derivations.notation.code.libraries import FUNCTIONS, STATIC_FUNCTIONS
+from derivations.notation.code.matrices import below_gap
+from derivations.notation.code.operations import Graph
+from derivations.notation.code.products import Products, distinct_parts, has_narrow_term, natural_shape, shared_parts
+from derivations.notation.code.scalars import is_even_power
 from derivations.scalars import Norm
 from derivations.spectral import LargestEigenvector, PseudoInverse, symmetric_part
 
@@ -160,4 +160,4 @@ class Planner:
         return self.graph.make("eigh", (part,), part.shape)
 
 
-FORMS = {**plan_scalars.FORMS, **plan_matrices.FORMS}
+FORMS = {**scalars.FORMS, **matrices.FORMS}

@@ -18,10 +18,10 @@ from derivations.api import read
 from derivations.derivation import Derivation
 from derivations.errors import DomainError, NoRuleError, UnsupportedError
 from derivations.expressions import is_matrix, shape_of
-from derivations.notation import code
-from derivations.notation.code_libraries import LIBRARIES as LIBRARY_FORMS
+from derivations.notation.code.libraries import LIBRARIES as LIBRARY_FORMS
+from derivations.notation.code.libraries import identifier
 from derivations.notation.inference import FUNCTION_NAMES
-from derivations.verification import autograd
+from derivations.verification import interpreter
 from derivations.verification.arithmetic import Decimals
 from derivations.verification.evaluation import Evaluator
 from derivations.verification.exact import DecimalSampler
@@ -34,7 +34,7 @@ m, n = (Symbol(name, integer=True, positive=True) for name in "mn")
 
 
 def carried():
-    problems = json.loads((Path(__file__).parents[2] / "data" / "derivatives.json").read_text())["problems"]
+    problems = json.loads((Path(__file__).parents[3] / "data" / "derivatives.json").read_text())["problems"]
     for p in problems:
         wrt = (p["wrt"], p["wrt2"]) if p.get("wrt2", p["wrt"]) != p["wrt"] else p["wrt"]
         try:
@@ -67,7 +67,7 @@ def nearly_singular(expression, point, integers):
         v: torch.tensor(np.array(x, dtype=float).reshape(len(x) if is_matrix(v) else 1, -1)) for v, x in point.items()
     }
     try:
-        autograd.value(expression, tensors, {s: Integer(k) for s, k in integers.items()})
+        interpreter.value(expression, tensors, {s: Integer(k) for s, k in integers.items()})
     except DomainError:
         return True
     return False
@@ -80,7 +80,7 @@ def as_array(value, variable):
 
 
 def call(derivation, library, point):
-    arguments = {code.identifier(v.name): as_array(x, v) for v, x in point.items()}
+    arguments = {identifier(v.name): as_array(x, v) for v, x in point.items()}
     if library == "torch":
         arguments = {name: torch.tensor(x) for name, x in arguments.items()}
     return np.array(derivation.to_function(library)(**arguments))
@@ -273,7 +273,7 @@ def test_no_name_of_a_variable_is_lost_among_names_of_the_code(variable, library
     twin = derive("exp(x'*x)*(x'*x) + sum(1 ./ x)", "x", variables={"x": "n"})
     x = np.array([0.4, 0.9, 0.2])
     x = torch.tensor(x) if library == "torch" else x
-    got = d.to_function(library)(**{code.identifier(variable): x})
+    got = d.to_function(library)(**{identifier(variable): x})
     np.testing.assert_allclose(np.asarray(got), np.asarray(twin.to_function(library)(x=x)), rtol=1e-12)
 
 
@@ -313,7 +313,7 @@ def test_a_size_that_no_argument_has_is_an_error():
 
 
 def test_identifiers():
-    assert [code.identifier(name) for name in ("x", "lambda", "np", "x'1")] == ["x", "lambda_", "np_", "x_1"]
+    assert [identifier(name) for name in ("x", "lambda", "np", "x'1")] == ["x", "lambda_", "np_", "x_1"]
 
 
 def test_every_operation_has_a_form_in_every_library():

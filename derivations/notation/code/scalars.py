@@ -4,7 +4,7 @@ from sympy import Add, And, Contains, Integer, Mul, Pow, factorial, log
 
 from derivations.elementwise import Diag
 from derivations.expressions import EntrySum, Inner
-from derivations.notation.reductions import entry_sums, traces
+from derivations.notation.code.reductions import entry_sums, traces
 from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace
 from derivations.spectral import LargestEigenvalue, NuclearNorm, symmetric_part
 

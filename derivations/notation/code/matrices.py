@@ -26,11 +26,11 @@ from derivations.expressions import (
     Zero,
 )
 from derivations.kronecker import Commutation, Kronecker, Unvec, Vec
-from derivations.notation.code_libraries import FUNCTIONS, OF_SYMMETRIC, gradient_name
-from derivations.notation.costs import degree
-from derivations.notation.plan_scalars import add
-from derivations.notation.products import SHORT_POWER, Leaf, natural_shape
-from derivations.notation.reductions import diagonals
+from derivations.notation.code.costs import degree
+from derivations.notation.code.libraries import FUNCTIONS, OF_SYMMETRIC, gradient_name
+from derivations.notation.code.products import SHORT_POWER, Leaf, natural_shape
+from derivations.notation.code.reductions import diagonals
+from derivations.notation.code.scalars import add
 from derivations.spectral import (
     FUNCTION_NAMES,
     Adjugate,

@@ -11,7 +11,7 @@ from torch.autograd import gradcheck, gradgradcheck
 import derivations as dv
 from derivations.differentiation import differentiate
 from derivations.expressions import Product, Variable, multiply
-from derivations.notation import modules
+from derivations.notation.code import modules
 from derivations.rewriting import equalities
 from derivations.scalars import Loss
 

@@ -18,7 +18,7 @@ from derivations.expressions import (
     shape_of,
 )
 from derivations.kronecker import Unvec, Vec
-from derivations.notation.products import distinct_parts
+from derivations.notation.code.products import distinct_parts
 from derivations.scalars import UNWORKED, ScalarDifferential, Trace
 
 

@@ -13,7 +13,7 @@ from derivations.derivation import Derivation
 from derivations.errors import DerivationError, ShapeError, UnsupportedError
 from derivations.expressions import is_matrix, settled
 from derivations.notation import text
-from derivations.notation.code import identifier
+from derivations.notation.code.libraries import identifier
 from derivations.rewriting import equalities
 from derivations.scalars import Loss
 

@@ -6,16 +6,16 @@ from itertools import count, pairwise
 
 from derivations.errors import UnsupportedError
 from derivations.expressions import is_matrix, shape_of
-from derivations.notation import code_helpers
-from derivations.notation.code_libraries import (
+from derivations.notation.code import helpers
+from derivations.notation.code.costs import FREE
+from derivations.notation.code.libraries import (
     LIBRARIES,
     NEED_SCIPY,
     SCIPY,
     gradient_name,
     loss_gradients,
 )
-from derivations.notation.costs import FREE
-from derivations.notation.pieces import POWER, SUM, TERM, Piece, number
+from derivations.notation.code.pieces import POWER, SUM, TERM, Piece, number
 
 # Longer parts get a line of their own; the first of these that keeps the lines short.
 LONGEST_PARTS = (60, 40, 20)
@@ -44,7 +44,7 @@ class Emitter:
         self.parameters = (*identifiers.values(), *gradients)
         self.taken = {
             *self.parameters,
-            *code_helpers.HELPERS[library],
+            *helpers.HELPERS[library],
             *(str(s) for s in sizes_of(expression, identifiers)),
         }
         self.sizes, self.pieces, self.lines = {}, {}, []
@@ -64,11 +64,11 @@ class Emitter:
 
     def layout(self, name, summary, body):
         """Imports, helpers, and the function."""
-        helpers = code_helpers.needed(self.library, "\n".join(body))
+        needed = helpers.needed(self.library, "\n".join(body))
         head = f"def {name}({'*, ' if self.parameters else ''}{', '.join(self.parameters)}):"
         lines = [f"    {line}" if line else "" for line in (*self.docstring(summary), *body)]
-        whole = "\n\n\n".join([*helpers.values(), "\n".join([head, *lines])])
-        for helper in helpers:
+        whole = "\n\n\n".join([*needed.values(), "\n".join([head, *lines])])
+        for helper in needed:
             if helper in self.parameters:
                 whole = re.sub(rf"(?<![\w.]){helper}(?=\()", f"{helper}_", whole)
         imports = [f"import {m}" for m in ("math", "scipy.linalg", "scipy.special") if f"{m}." in whole]

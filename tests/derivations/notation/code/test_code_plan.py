@@ -14,8 +14,8 @@ from derivations import derive
 from derivations.api import read
 from derivations.derivation import Derivation
 from derivations.errors import NoRuleError, UnsupportedError
-from derivations.notation.costs import Costs, polynomial
-from derivations.notation.operations import Graph
+from derivations.notation.code.costs import Costs, polynomial
+from derivations.notation.code.operations import Graph
 
 LIBRARIES = ["numpy", "torch"]
 m, n, p = (Symbol(name, integer=True, positive=True) for name in "mnp")
@@ -345,7 +345,7 @@ def test_a_power_that_may_not_be_whole_is_not_cut_off(library):
 
 
 def corpus():
-    for problem in json.loads((Path(__file__).parents[2] / "data" / "derivatives.json").read_text())["problems"]:
+    for problem in json.loads((Path(__file__).parents[3] / "data" / "derivatives.json").read_text())["problems"]:
         pair = (problem["wrt"], problem.get("wrt2", problem["wrt"]))
         try:
             yield derive(

@@ -2,7 +2,7 @@
 
 from sympy import Add, Mul, Pow, S
 
-from derivations.notation.code_libraries import STATIC_FUNCTIONS
+from derivations.notation.code.libraries import STATIC_FUNCTIONS
 
 SUM, TERM, POWER, ATOM = range(4)
 # What a place of a template asks for.

@@ -9,12 +9,11 @@ import linecache
 
 from derivations.errors import DerivationError, UnsupportedError
 from derivations.expressions import freed, is_matrix, settled
-from derivations.notation import emitter, systems, text
-from derivations.notation.actions import actions, direction
-from derivations.notation.code_libraries import LIBRARIES, gradient_name, identifier, loss_gradients
-from derivations.notation.plan import plan
-
-__all__ = ["gradient_name", "identifier", "loss_gradients"]
+from derivations.notation import text
+from derivations.notation.code import emitter, systems
+from derivations.notation.code.actions import actions, direction
+from derivations.notation.code.libraries import LIBRARIES, identifier
+from derivations.notation.code.plan import plan
 
 SHARED_SYSTEMS = {"numpy": systems.stacked, "torch": systems.factored}
 

@@ -6,7 +6,7 @@ tr(AB) and diag(AB) need the entries of A and of B' only, and 1'AB1 only sums of
 from derivations.elementwise import Apply, Diag, DiagonalOf, Hadamard
 from derivations.expressions import EntrySum, Ones, Power, Product, Scale, Sum, Transpose, split_scale
 from derivations.kronecker import Kronecker
-from derivations.notation.products import SHORT_POWER, segments
+from derivations.notation.code.products import SHORT_POWER, segments
 from derivations.scalars import Trace
 
 

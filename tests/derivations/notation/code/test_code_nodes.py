@@ -10,8 +10,8 @@ from derivations import derive
 from derivations.api import read
 from derivations.derivation import Derivation
 from derivations.expressions import is_matrix
-from derivations.notation import code_helpers
-from derivations.notation.code_libraries import LIBRARIES
+from derivations.notation.code import helpers
+from derivations.notation.code.libraries import LIBRARIES
 
 BOTH = ["numpy", "torch"]
 SIZES = {"m": 4, "n": 3, "p": 2}
@@ -389,11 +389,11 @@ def test_the_sigmoid_of_numpy_is_accurate_in_its_tails_and_warns_of_nothing():
 
 @pytest.mark.parametrize("library", BOTH)
 def test_every_helper_is_a_function_that_a_form_calls(library):
-    for name, source in code_helpers.HELPERS[library].items():
+    for name, source in helpers.HELPERS[library].items():
         assert re.match(rf"(@.*\n)?def {name}\(", source)
     forms = "\n".join(f"{form}" for form in LIBRARIES[library].values())
-    used = set(code_helpers.needed(library, forms))
-    assert used == set(code_helpers.HELPERS[library])
+    used = set(helpers.needed(library, forms))
+    assert used == set(helpers.HELPERS[library])
 
 
 @pytest.mark.parametrize("library", BOTH)

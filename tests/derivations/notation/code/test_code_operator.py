@@ -12,17 +12,17 @@ from derivations import derive
 from derivations.api import read
 from derivations.errors import DomainError, NoRuleError, UnsupportedError
 from derivations.expressions import is_matrix, shape_of
-from derivations.notation.code import identifier
+from derivations.notation.code.libraries import identifier
 from derivations.rewriting import equalities
 from derivations.verification import autograd
-from derivations.verification.autograd import value
+from derivations.verification.interpreter import value
 
 LIBRARIES = ["numpy", "torch"]
 
 
 def corpus():
     """Every problem that is carried, and the Hessians of some scalars among them."""
-    problems = json.loads((Path(__file__).parents[2] / "data" / "derivatives.json").read_text())["problems"]
+    problems = json.loads((Path(__file__).parents[3] / "data" / "derivatives.json").read_text())["problems"]
     for i, problem in enumerate(problems):
         if problem.get("structure"):
             continue

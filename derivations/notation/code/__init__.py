@@ -1,0 +1,1 @@
+"""Source code out: a plan of the cheapest operations, written for numpy or torch."""
