@@ -130,7 +130,10 @@ PROOFS = {
         if w.points > COUNT - 1
         else "Equality of the lines checked in rational numbers."
     ),
-    "exact (50 digits)": lambda w: rf"Equality of the lines checked to 35 digits at {w.points} random points.",
+    **dict.fromkeys(
+        ["exact (50 digits)", "exact (100 digits)"],
+        lambda w: rf"Equality of the lines checked to 35 digits at {w.points} random points.",
+    ),
     "autograd (float64)": lambda w: rf"Result checked by autograd, relative error {w.worst_error:.0e}.",
 }
 

@@ -199,9 +199,9 @@ class Rationals:
 
 
 class Decimals:
-    """Real numbers of 50 digits."""
+    """Real numbers of as many digits as mpmath works with."""
 
-    name = "50 digits"
+    name = "{} digits"
 
     @staticmethod
     def number(value):
@@ -231,7 +231,7 @@ class Decimals:
     @staticmethod
     def is_negligible(x, scale):
         """Whether a pivot counts as zero beside entries of the given size."""
-        return abs(plain(x)) <= scale * mpf(10) ** (-DIGITS // 2)
+        return abs(plain(x)) <= scale * mpf(10) ** (-mp.dps // 2)
 
     size_of = staticmethod(lambda x: abs(plain(x)))
 

@@ -13,7 +13,7 @@ from derivations.notation import inference, shapes, text
 from derivations.verification.arithmetic import DIGITS, PRIME, Decimals, NotRationalError, PrimeField, Rationals
 from derivations.verification.degrees import degree
 from derivations.verification.evaluation import Evaluator
-from derivations.verification.exact import ATTEMPTS, SAMPLERS, TOLERANCE
+from derivations.verification.exact import ATTEMPTS, SAMPLERS, TOLERANCE, asked_twice
 from derivations.verification.report import Witness
 from derivations.verification.sampling import Sampler, properties_of, sizes_for
 
@@ -99,14 +99,17 @@ def _judge(claim, derivation, points, seed):
 
 
 def _judge_in(field, claim, derivation, points, seed):
+    witness = asked_twice(lambda: _witness(field, claim, derivation, points, seed), lambda found: found.passed)
+    return Comparison(witness, None if witness.passed else counterexample(claim, derivation, seed))
+
+
+def _witness(field, claim, derivation, points, seed):
     found = [_somewhere(claim, derivation, field, SAMPLERS[field], f"{seed}/{i}") for i in range(points)]
     worst, bound = max(d.error for d in found), None
     if field is PrimeField:
         sizes = {s: 5 for v in derivation.variables if is_matrix(v) for d in v.shape for s in d.free_symbols}
         bound = min(1.0, (degree(claim, sizes) + degree(derivation.result, sizes)) / PRIME) ** points
-    passed = worst <= TOLERANCE
-    witness = Witness(f"claim ({field.name})", passed, points, worst, bound)
-    return Comparison(witness, None if passed else counterexample(claim, derivation, seed))
+    return Witness(f"claim ({field.name.format(mp.dps)})", worst <= TOLERANCE, points, worst, bound)
 
 
 # --------------------------------------------------------------------------------- counterexamples

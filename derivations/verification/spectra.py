@@ -7,7 +7,7 @@ Source: Higham (2008), Functions of Matrices, ch. 6, 10, 11 and 12.
 from mpmath import mp, mpf
 
 from derivations.errors import DomainError
-from derivations.verification.arithmetic import DIGITS, Decimals, NotRationalError, plain, seeded, slopes
+from derivations.verification.arithmetic import Decimals, NotRationalError, plain, seeded, slopes
 from derivations.verification.linear import (
     add,
     chain,
@@ -24,11 +24,18 @@ from derivations.verification.linear import (
 # Newton iterations that are tried, and those that follow the last visible change: each settles one
 # more layer of dual numbers.
 ITERATIONS, LAYERS = 60, 3
-CLOSE = mpf(10) ** (5 - DIGITS)
-# Taylor series are summed for arguments below one half; the rest falls faster than 2^-k / k!.
-TERMS = 40
 # Digits beyond the others, which the doubling of an angle and the square roots of a logarithm may cost.
 GUARD = 20
+
+
+def _terms():
+    """Of Taylor series for arguments below one half: the rest falls faster than 2^-k / k!."""
+    return 2 * mp.dps // 3
+
+
+def _close():
+    """How near numbers must be to count as the same; GUARD digits are rounding."""
+    return mpf(10) ** (5 + GUARD - mp.dps)
 
 
 def norm(rows):
@@ -56,7 +63,7 @@ def _powers(field, rows, count):
 def exponential(field, rows):
     halvings = _halvings(rows)
     rows, result = scale(mpf(2) ** -halvings, rows), None
-    for k, power in enumerate(_powers(field, rows, TERMS)):
+    for k, power in enumerate(_powers(field, rows, _terms())):
         term = scale(1 / mp.factorial(k), power)
         result = term if result is None else add(result, term)
     for _ in range(halvings):
@@ -69,7 +76,7 @@ def _sine_and_cosine(field, rows):
     rows = scale(mpf(2) ** -halvings, rows)
     one = identity(field, len(rows))
     sine, cosine = scale(mpf(0), one), scale(mpf(0), one)
-    for k, power in enumerate(_powers(field, rows, TERMS)):
+    for k, power in enumerate(_powers(field, rows, _terms())):
         term = scale((-1) ** (k // 2) / mp.factorial(k), power)
         sine, cosine = (add(sine, term), cosine) if k % 2 else (sine, add(cosine, term))
     for _ in range(halvings):
@@ -86,7 +93,7 @@ def _need_principal(rows, what):
         values, _ = mp.eig(mp.matrix([[plain(x) for x in row] for row in rows]))
     except RuntimeError:  # no convergence; then the iterations for the root will tell
         return
-    if any(mp.re(x) <= 0 and abs(mp.im(x)) <= CLOSE * abs(x) for x in values):
+    if any(mp.re(x) <= 0 and abs(mp.im(x)) <= _close() * abs(x) for x in values):
         raise DomainError(f"the matrix has no principal {what}")
 
 
@@ -109,7 +116,7 @@ def _denman_beavers(field, rows):
     for _ in range(ITERATIONS):
         new = scale(mpf(1) / 2, add(root, inverse(field, other)))
         other = scale(mpf(1) / 2, add(other, inverse(field, root)))
-        settled = settled + 1 if norm(_difference(new, root)) < CLOSE * norm(new) else 0
+        settled = settled + 1 if norm(_difference(new, root)) < _close() * norm(new) else 0
         root = new
         if settled > LAYERS:
             return root
@@ -127,7 +134,7 @@ def logarithm(field, rows):
     # log A = 2 artanh(Z) with Z = (A - I)(A + I)^-1, of norm below 1/7: seven terms of the series give twelve digits.
     z = product(field, _difference(rows, one), inverse(field, add(rows, one)))
     square, power, result = product(field, z, z), z, None
-    for k in range(1, 4 * DIGITS // 3, 2):
+    for k in range(1, 4 * mp.dps // 3, 2):
         term = scale(mpf(2) ** (roots + 1) / k, power)
         result = term if result is None else add(result, term)
         power = product(field, power, square)
@@ -146,7 +153,7 @@ FUNCTIONS = {
 def matrix_function(field, name, rows):
     if field is not Decimals:
         raise NotRationalError(name)
-    with mp.workdps(DIGITS + GUARD):
+    with mp.workdps(mp.dps + GUARD):
         return FUNCTIONS[name](field, rows)
 
 
@@ -190,5 +197,5 @@ def nuclear_norm(field, rows):
     # The Gram matrix does not tell to first order that a rank changes, which makes a kink.
     full_rank_factors(field, rows)
     small = rows if len(rows) <= len(rows[0]) else transpose(rows)
-    root = square_root(field, chain(field, small, transpose(small)))
+    root = matrix_function(field, "sqrtm", chain(field, small, transpose(small)))
     return total(field, (root[i][i] for i in range(len(root))))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from sympy import Contains, FiniteSet, Integer, Symbol, true
+from sympy import Contains, FiniteSet, Integer, Rational, Symbol, true
 
 from derivations import derive
 from derivations.derivation import Rule
@@ -139,6 +139,22 @@ def test_a_derivative_that_is_zero_in_another_form(expression, wrt):
 def test_no_false_alarm_whatever_the_seed(expression, wrt, seed):
     found = check(expression, wrt, seed)
     assert found.passed, str(found)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_cancellation_is_no_false_alarm(seed):
+    """1 - sigmoid(40)^2 loses 17 digits; what is false stays false with as many as one likes."""
+    d = derive("arcsin(sigmoid(20*(x'*x)))", "x", variables=SHAPES)
+    found = exact.check(d, seed=seed)
+    assert found.passed, str(found)
+    assert exact.check(replace(d, result=multiply(Rational(1, 2), d.result)), seed=seed).passed is False
+    slightly = multiply(1 + Rational(1, 10**30), d.result)
+    assert exact.check(replace(d, result=slightly), seed=seed).passed is False
+
+
+def test_cancellation_is_seen_with_more_digits():
+    d = derive("arcsin(sigmoid(20*(x'*x)))", "x", variables=SHAPES)
+    assert {exact.check(d, seed=seed).name for seed in range(12)} == {"exact (50 digits)", "exact (100 digits)"}
 
 
 def test_a_loss_may_be_any_function():
