@@ -18,10 +18,10 @@ def framed(products, factors):
         left, right = (_frame(f, place) for f in (factors[0], factors[-1]))
         if len(factors) < 3 or left is None or right is None:
             continue
-        size, inner = factors[0].args[place].shape[0], left.shape[1]
-        weights = Weights(products, size, inner, first=place == 0).of_product(factors[1:-1])
+        shape = (factors[0].args[place].shape[0], factors[-1].args[place].shape[0])
+        weights = Weights(products, shape, left.shape[1], first=place == 0).of_product(factors[1:-1])
         if weights is not None:
-            yield _multiplied(products, left, right, weights, size, first=place == 0)
+            yield _multiplied(products, left, right, weights, shape, first=place == 0)
 
 
 def _frame(factor, place):
@@ -31,26 +31,29 @@ def _frame(factor, place):
     return None
 
 
-def _multiplied(products, left, right, weights, size, first):
-    graph, (inner, columns) = products.graph, right.shape
+def _multiplied(products, left, right, weights, shape, first):
+    graph, (inner, columns), (size, across) = products.graph, right.shape, shape
     left, right = products.matrix(left), products.matrix(right)
     if first:
         weights = graph.reshape(weights, (*weights.shape, S.One))
         terms = graph.times(weights, graph.reshape(right, (inner, S.One, columns)))
-        terms = graph.reshape(terms, (size, inner, size * columns))
+        terms = graph.reshape(terms, (size, inner, across * columns))
     else:
-        weights = graph.reshape(weights, (*weights.shape[:-1], S.One, size))
+        weights = graph.reshape(weights, (*weights.shape[:-1], S.One, across))
         terms = graph.times(weights, graph.reshape(right, (inner, S.One, columns, S.One)))
-        terms = graph.reshape(terms, (inner, size * columns * size))
-    return graph.reshape(graph.matmul(left, terms), (size * left.shape[0], size * columns))
+        terms = graph.reshape(terms, (inner, size * columns * across))
+    return graph.reshape(graph.matmul(left, terms), (size * left.shape[0], across * columns))
 
 
 class Weights:
-    """What stands in the diagonals of all blocks: axes (size, inner, size), or (inner, size, size) for kron(L, I)."""
+    """What stands in the diagonals of all blocks.
 
-    def __init__(self, products, size, inner, first):
+    Axes (rows, inner, columns), or (inner, rows, columns) for kron(L, I), where shape is (rows, columns).
+    """
+
+    def __init__(self, products, shape, inner, first):
         self.products, self.graph = products, products.graph
-        self.size, self.inner, self.first = size, inner, first
+        self.shape, self.inner, self.first = shape, inner, first
 
     def of_product(self, factors):
         """None where a factor is of another kind, or two of them are not diagonal."""
@@ -62,7 +65,7 @@ class Weights:
             elif dense is not None or (dense := self._of(f)) is None:
                 return None
         if dense is None:
-            dense = self._between(self.graph.eye(self.size))
+            dense = self._between(self.graph.eye(self.shape[0]))
         return self.graph.times(*map(self._rows, scaling[0]), dense, *map(self._columns, scaling[1]))
 
     def _of(self, e):
@@ -75,20 +78,22 @@ class Weights:
             return self.of_product(e.args if isinstance(e, Product) else (e,))
         place = 1 if self.first else 0
         matrix = _frame(e, place)
-        if matrix is not None and e.args[place].shape[0] == self.inner:
+        if matrix is not None and e.args[place].shape[0] == self.inner and matrix.shape == self.shape:
             return self._between(self.products.matrix(matrix))
         return None
 
     def _between(self, matrix):
         """A matrix of the blocks, the same for all places in their diagonals."""
-        return self.graph.reshape(matrix, (self.size, S.One, self.size)) if self.first else matrix
+        rows, columns = self.shape
+        return self.graph.reshape(matrix, (rows, S.One, columns)) if self.first else matrix
 
     def _rows(self, vector):
-        shape = (self.size, self.inner, S.One) if self.first else (self.inner, self.size, S.One)
+        rows = self.shape[0]
+        shape = (rows, self.inner, S.One) if self.first else (self.inner, rows, S.One)
         return self.graph.reshape(self.products.natural(vector), shape)
 
     def _columns(self, vector):
-        array = self.products.natural(vector)
+        array, columns = self.products.natural(vector), self.shape[1]
         if self.first:
-            return self.graph.transpose(self.graph.reshape(array, (self.size, self.inner)))
-        return self.graph.reshape(array, (self.inner, S.One, self.size))
+            return self.graph.transpose(self.graph.reshape(array, (columns, self.inner)))
+        return self.graph.reshape(array, (self.inner, S.One, columns))

@@ -43,7 +43,13 @@ def carried():
             continue
 
 
-CARRIED = dict(carried())
+# Their blocks between kron(eye(n),R) and kron(eye(r),L) are not square.
+NETWORKS = {
+    "two layers": "L*tanh(tanh(R*X)*M)",
+    "two layers from the right": "tanh(M*tanh(X*R))*L",
+    "a square over a layer": "(M*tanh(X*R)).^2*L",
+}
+CARRIED = dict(carried()) | {name: derive(text, "X") for name, text in NETWORKS.items()}
 
 
 def exact_point(derivation, seed):
