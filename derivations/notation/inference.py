@@ -12,6 +12,7 @@ from derivations import spectral
 from derivations.elementwise import SLOTS, Apply, Diag, DiagonalOf, Hadamard, Softmax, SoftmaxRows
 from derivations.errors import ParseError, ShapeError, UnsupportedError
 from derivations.expressions import (
+    SQUARE,
     EntrySum,
     Identity,
     Inverse,
@@ -37,7 +38,14 @@ from derivations.functions import (
     step,
 )
 from derivations.kronecker import Commutation, Kronecker, Vec
-from derivations.notation.shapes import Declaration, Sizes, declaration, dimension, make_variable
+from derivations.notation.shapes import (
+    PROPERTIES_OF_SCALARS,
+    Declaration,
+    Sizes,
+    declaration,
+    dimension,
+    make_variable,
+)
 from derivations.notation.syntax import shape_error
 from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace, mean
 from derivations.spectral import (
@@ -239,6 +247,8 @@ class Inference:
             return Typed((n, n), lambda: Identity(self.sizes.find(n)))
         if name == "pi":
             return Typed((S.One, S.One), lambda: S.Pi)
+        if name in _sizes_of(self.declared):
+            return Typed((S.One, S.One), lambda: dimension(name))
         raise ParseError(f"unknown name {name!r}", self.source, node.start)
 
     def resolved(self, d):
@@ -478,27 +488,45 @@ def usual_kinds(name):
     return ("matrix",) if name[0].isupper() else ("vector", "scalar")
 
 
-def _assume(kind, sizes):
+def _possible_kinds(name, declared, transposed):
+    """Kinds of a name whose shape is open, the usual one first; nobody transposes a scalar."""
+    properties = set(declared.properties) - {"independent"}
+    if declared.kind:
+        return (declared.kind,)
+    if properties & OF_MATRICES:
+        return ("matrix",)
+    is_scalar = not transposed and properties <= set(PROPERTIES_OF_SCALARS)
+    return tuple(k for k in usual_kinds(name) if k != "scalar" or is_scalar)
+
+
+def _assume(kind, sizes, properties):
     if kind == "scalar":
-        return Declaration("scalar", (S.One, S.One))
-    shape = (sizes.fresh(), sizes.fresh() if kind == "matrix" else S.One)
-    sizes.guarded |= {s for s in shape if s != 1}
-    return Declaration(kind, shape)
+        return Declaration("scalar", (S.One, S.One), properties)
+    rows, columns = sizes.fresh(), sizes.fresh() if kind == "matrix" else S.One
+    if SQUARE & set(properties):
+        columns = rows
+    sizes.guarded |= {s for s in (rows, columns) if s != 1}
+    return Declaration(kind, (rows, columns), properties)
 
 
+OPEN = Declaration(None, None)
+OF_MATRICES = SQUARE | {"onehot_rows"}
 # Assignments of one number of unusual kinds that are tried.
 MOST_READINGS = 500
 
 
-def _readings(open_names):
+def _readings(open_kinds):
     """Assignments of kinds, those with the fewest unusual kinds first, grouped by that number."""
-    flexible = [n for n in open_names if len(usual_kinds(n)) > 1]
+    flexible = [n for n, kinds in open_kinds.items() if len(kinds) > 1]
     for unusual in range(len(flexible) + 1):
         if comb(len(flexible), unusual) > MOST_READINGS:
             raise ShapeError(
-                f"too many undeclared names ({', '.join(open_names)}) to try their kinds; declare some of them"
+                f"too many undeclared names ({', '.join(open_kinds)}) to try their kinds; declare some of them"
             )
-        yield [{n: usual_kinds(n)[1 if n in odd else 0] for n in open_names} for odd in combinations(flexible, unusual)]
+        yield [
+            {n: kinds[1 if n in odd else 0] for n, kinds in open_kinds.items()}
+            for odd in combinations(flexible, unusual)
+        ]
 
 
 @dataclass(frozen=True)
@@ -516,14 +544,19 @@ def infer(source, tree, variables=None):
     Raises ShapeError where no kinds fit or several equally usual ones do.
     """
     declared = {name: declaration(name, shape) for name, shape in (variables or {}).items()}
-    names = [n for n in tree.names() if n not in ("eye", "pi") or n in declared]
-    open_names = [n for n in names if n not in declared]
+    reserved = {"eye", "pi", *_sizes_of(declared)} - set(declared)
+    names = [n for n in tree.names() if n not in reserved]
+    open_names = {n: declared.get(n, OPEN) for n in names if declared.get(n, OPEN).shape is None}
+    unsaid = [n for n, d in declared.items() if d.shape is None and n not in open_names]
+    if unsaid:
+        raise ShapeError(f"{source!r} does not say the shape of {unsaid[0]}, which it does not have; declare it")
     first_error = None
-    for readings in _readings(open_names):
+    transposed = tree.transposed()
+    for readings in _readings({n: _possible_kinds(n, d, n in transposed) for n, d in open_names.items()}):
         found = []
         for kinds in readings:
             sizes = Sizes()
-            kinds = {n: _assume(k, sizes) for n, k in kinds.items()}
+            kinds = {n: _assume(k, sizes, open_names[n].properties) for n, k in kinds.items()}
             inference = Inference(source, {**declared, **kinds}, sizes)
             try:
                 typed = inference.visit(tree)
@@ -535,7 +568,7 @@ def infer(source, tree, variables=None):
             shown = [", ".join(f"{n} a {k.kind}" for n, k in kinds.items()) for _, _, kinds in found[:2]]
             raise ShapeError(
                 f"{source!r} can be read with {shown[0]}, or with {shown[1]}; declare one, "
-                f"as in variables={{{open_names[0]!r}: 'n'}}; the shape of a scalar is ''"
+                f"as in variables={{{next(iter(open_names))!r}: 'n'}}; the shape of a scalar is ''"
             )
         if found:
             return _built(*found[0], names)
@@ -552,10 +585,14 @@ def _built(inference, typed, kinds, names):
     return Reading(expression, ordered, open_sizes)
 
 
+def _sizes_of(declared):
+    """The names of declared sizes, which an expression may use as numbers."""
+    return {str(s) for d in declared.values() for size in d.shape or () for s in size.free_symbols}
+
+
 def _name_sizes(inference, kinds):
     """Give the sizes of undeclared variables the usual names, in order of appearance."""
-    used = {str(s) for d in inference.declared.values() for size in d.shape for s in size.free_symbols}
-    used |= set(inference.declared)
+    used = _sizes_of(inference.declared) | set(inference.declared)
     unknown = []
     for d in kinds.values():
         for size in d.shape:

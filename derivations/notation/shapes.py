@@ -18,10 +18,10 @@ PROPERTIES_OF_SCALARS = {
 
 @dataclass(frozen=True)
 class Declaration:
-    """What is known of a name: its kind, its shape as SymPy sizes, and its properties."""
+    """What is known of a name: its kind, its shape as SymPy sizes, and its properties; None is for inference."""
 
-    kind: str
-    shape: tuple
+    kind: str | None
+    shape: tuple | None
     properties: tuple = ()
 
 
@@ -43,9 +43,11 @@ def _size(name):
 
 
 def declaration(name, shape):
-    """Read "m,n", a tuple of names or integers, or the corpus form {"kind": …, "shape": …, "props": …}."""
-    properties = ()
-    kind = None
+    """Read "m,n", a tuple of names or integers, or the corpus form {"kind": …, "shape": …, "props": …}.
+
+    Without "shape" the shape follows from the expression, and without "kind" the kind.
+    """
+    properties, kind, given = (), None, shape
     if isinstance(shape, Declaration):
         return shape
     if isinstance(shape, dict):
@@ -56,17 +58,21 @@ def declaration(name, shape):
         if not isinstance(properties, (list, tuple)):
             raise ShapeError(f"the props of {name} are a list of words such as 'symmetric', not {properties!r}")
         properties = tuple(properties)
-        shape = shape.get("shape", ())
+        shape = shape.get("shape", None if kind != "scalar" else ())
     if isinstance(shape, str):
         shape = shape.split(",") if shape.strip() not in ("", "scalar") else []
     if isinstance(shape, int):
         shape = (shape,)
     check_properties(name, properties)
+    kinds = ("scalar", "vector", "matrix")
+    if kind is not None and kind not in kinds:
+        raise ShapeError(f"{name} is declared a {kind!r}; expected one of {', '.join(kinds)}")
+    if shape is None and given is not None:
+        return Declaration(kind, None, properties)
     if not isinstance(shape, (list, tuple)) or not all(isinstance(s, (str, int, sympy.Expr)) for s in shape):
         raise ShapeError(f"cannot read the shape of {name}: expected sizes such as 'm,n' or ('m', 3), got {shape!r}")
     sizes = tuple(dimension(s if not isinstance(s, int) else str(s)) for s in shape)
-    kinds = ("scalar", "vector", "matrix")
-    if len(sizes) > 2 or (kind is not None and kind not in kinds):
+    if len(sizes) > 2:
         raise ShapeError(f"cannot read the shape of {name}: expected at most two sizes such as 'm,n', got {shape!r}")
     kind = kind or kinds[len(sizes)]
     if kinds.index(kind) != len(sizes) and not (kind == "scalar" and not sizes):

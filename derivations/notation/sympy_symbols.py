@@ -64,7 +64,7 @@ def _properties(name, shape, given):
     if given is None:
         return ()
     declared = shapes.declaration(name, given)
-    if (not isinstance(given, dict) or set(given) & {"kind", "shape"}) and declared.shape != shape:
+    if (not isinstance(given, dict) or set(given) & {"kind", "shape"}) and declared.shape not in (None, shape):
         raise ShapeError(f"{name} has the shape {shape} in the expression, but is declared {declared.shape}")
     # Asked again with the shape, which some properties need.
     whole = {"shape": () if shape == (1, 1) else shape, "props": declared.properties}

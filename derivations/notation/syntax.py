@@ -38,6 +38,11 @@ class Node:
             found += [n for n in a.names() if n not in found]
         return found
 
+    def transposed(self):
+        """The names that stand before a transpose sign."""
+        found = set().union(*(a.transposed() for a in self.args))
+        return found | {self.args[0].value} if self.op == "'" and self.args[0].op == "name" else found
+
 
 def expand(tree, definitions):
     """The tree with the trees of defined names put in their places; errors point at the name."""

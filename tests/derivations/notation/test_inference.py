@@ -348,7 +348,7 @@ def test_the_letter_x_may_stand_in_the_name_of_a_size(shape):
     ("shape", "message"),
     [
         ("m,n,p", r"cannot read the shape of A: expected at most two sizes such as 'm,n'"),
-        ({"kind": "tensor", "shape": ["n"]}, r"cannot read the shape of A"),
+        ({"kind": "tensor", "shape": ["n"]}, r"A is declared a 'tensor'; expected one of scalar, vector, matrix"),
         ({"kind": "vector", "shape": ["m", "n"]}, r"A is declared a vector with the sizes"),
         ({"kind": "matrix", "shape": ["n"]}, r"A is declared a matrix with the sizes"),
         ({"kind": "scalar", "shape": ["n"]}, r"A is declared a scalar with the sizes"),
@@ -366,6 +366,42 @@ def test_an_unknown_property_is_an_error(kind):
     shape = {"scalar": [], "vector": ["n"], "matrix": ["n", "n"]}[kind]
     with pytest.raises(ShapeError, match="unknown property 'positve'; known are"):
         declaration("A", {"kind": kind, "shape": shape, "props": ["positve"]})
+
+
+@pytest.mark.parametrize(
+    ("source", "declared", "shape", "properties"),
+    [
+        ("tr(A*X)", {"props": ["symmetric"]}, ("n", "n"), {"symmetric"}),
+        ("b'*A*c", {"kind": "matrix"}, ("m", "n"), set()),
+        ("b'*A*c", {"props": ["orthogonal"]}, ("n", "n"), {"orthogonal"}),
+        ("A*B", {"props": ["positive"]}, ("m", "n"), {"positive"}),
+    ],
+)
+def test_a_shape_that_is_not_declared_follows_from_the_expression(source, declared, shape, properties):
+    found = read(source, {"A": declared})[0].variables["A"]
+    assert tuple(map(str, found.shape)) == shape and found.properties == properties
+
+
+def test_a_name_with_the_property_of_a_vector_is_no_scalar():
+    assert read("alpha'*log(alpha)", {"alpha": {"props": ["prob"]}})[0].variables["alpha"].shape[0] != 1
+    assert read("alpha*x", {"alpha": {"props": ["positive"]}})[0].variables["alpha"].is_positive
+
+
+def test_a_property_of_what_does_not_occur_needs_a_shape():
+    with pytest.raises(ShapeError, match=r"'tr\(A\*X\)' does not say the shape of B"):
+        read("tr(A*X)", {"B": {"props": ["symmetric"]}})
+
+
+def test_nobody_transposes_a_scalar():
+    with pytest.raises(ShapeError, match="4 columns meet 3 rows"):
+        read("x'*A*x", {"A": "3,4"})
+
+
+def test_the_name_of_a_declared_size_is_that_size():
+    reading = read("sum(x)/n", {"x": "n"})[0]
+    assert [*reading.variables] == ["x"]
+    assert reading.expression == read("sum(x)/rows(x)", {"x": "n"})[0].expression
+    assert [*read("sum(x)/n", {"x": "n", "n": ""})[0].variables] == ["x", "n"]
 
 
 def test_properties_reach_the_symbols():
