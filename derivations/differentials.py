@@ -24,6 +24,7 @@ from derivations.functions import huber, slope
 from derivations.kronecker import Kronecker, Unvec, Vec
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, MatrixScalar, Norm, Trace, pairing
 from derivations.spectral import (
+    EIGENVALUE,
     Adjugate,
     Frechet,
     LargestEigenvalue,
@@ -149,7 +150,7 @@ def _slope_under_trace(e):
         for i in range(len(factors)):
             function = scalar_function(factors[i:] + factors[:i], matrix)
             if function is not None:
-                change = function_of(function.diff(SLOTS[0]), matrix)
+                change = function_of(function.diff(EIGENVALUE), matrix)
                 return None if change is None else (change, matrix)
     return None
 
@@ -173,7 +174,7 @@ def _commutes(e, moves):
 
 
 def _commuting_function(e, d):
-    change = function_of(slope(e.args[0], SLOTS[0]), e.args[1])
+    change = function_of(slope(e.args[0].xreplace({SLOTS[0]: EIGENVALUE}), EIGENVALUE), e.args[1])
     return None if change is None else Product(change, d(e.args[1]))
 
 

@@ -68,6 +68,11 @@ class Apply(MatrixNode):
         if len(used) < len(matrices):
             matrices = [m for s, m in zip(slots, matrices) if s in used]
             function = function.xreplace(dict(zip(used, SLOTS)))
+        for i, entry in enumerate(map(_the_entry, matrices)):
+            if entry is not None and len(matrices) > 1:
+                others = [*matrices[:i], *matrices[i + 1 :]]
+                rest = dict(zip([*SLOTS[:i], *SLOTS[i + 1 : len(matrices)]], SLOTS))
+                return cls(function.xreplace({SLOTS[i]: entry, **rest}), *others)
         matrices = [_with_sign_inside(m) for m in matrices]
         first = matrices[0]
         if len(matrices) == 1:
@@ -81,6 +86,14 @@ class Apply(MatrixNode):
 
     def pushed_transpose(self):
         return self if len(self.args) == 2 and Transpose(self.args[1]) == self.args[1] else None
+
+
+def _the_entry(matrix):
+    """The number that all entries of a matrix are, or None."""
+    scalar, core = split_scale(matrix)
+    if isinstance(core, Zero):
+        return S.Zero
+    return scalar if isinstance(core, Ones) and not scalar.has(*SLOTS) else None
 
 
 def _with_sign_inside(matrix):

@@ -2,7 +2,7 @@
 
 import itertools
 
-from sympy import Abs, Add, Function, Integer, Mul, Pow, S, cos, cosh, exp, sign, sin, sinh, tan, tanh
+from sympy import Abs, Add, Function, Mul, Pow, S, cos, cosh, exp, sign, sin, sinh, tan, tanh
 
 from derivations.collecting import shorter
 from derivations.elementwise import SLOTS, Apply, Diag, Hadamard, Softmax, SoftmaxRows, split_elementwise_power
@@ -15,6 +15,7 @@ from derivations.expressions import (
     Transpose,
     Variable,
     is_declared,
+    is_vector,
     split_scale,
 )
 from derivations.functions import relu, sigmoid, step
@@ -24,9 +25,8 @@ from derivations.scalars import LogSumExp
 def sum_of_probabilities(e):
     """The entries of a probability vector add up to one."""
     core = e.args[0]
-    if (isinstance(core, Variable) and is_declared(core, {"prob", "onehot"})) or isinstance(core, Softmax):
-        return Integer(1)
-    return None
+    is_distribution = isinstance(core, Softmax) or (is_vector(core) and _declared(core, {"prob", "onehot"}))
+    return S.One if is_distribution else None
 
 
 def distribute_sum(e):
@@ -57,7 +57,7 @@ def _sums_to_one(matrix):
     """Whether every row adds up to one."""
     if isinstance(matrix, Transpose):
         core = matrix.args[0]
-        return (isinstance(core, Softmax) and core.shape[1] == 1) or _declared(core, {"prob", "onehot"})
+        return is_vector(core) and (isinstance(core, Softmax) or _declared(core, {"prob", "onehot"}))
     return isinstance(matrix, SoftmaxRows) or _declared(matrix, {"onehot_rows"})
 
 

@@ -232,6 +232,10 @@ class Ones(MatrixNode):
     def pushed_transpose(self):
         return Ones(*reversed(self.args))
 
+    def times(self, right):
+        # 1 1'1 1' = n 1 1'
+        return Scale(right.shape[0], Ones(self.shape[0], right.shape[1])) if isinstance(right, Ones) else None
+
 
 # ------------------------------------------------------------------------------- linear algebra
 
@@ -371,11 +375,7 @@ def _flatten_product(factors):
                 elif left.shape[1] == right.shape[1]:
                     message += f". Did you mean {left}*{right}'?"
                 raise ShapeError(message)
-            if isinstance(f, Ones) and chain and isinstance(chain[-1], Ones):
-                scalar *= f.shape[0]
-                f = Ones(chain.pop().shape[0], f.shape[1])
-            if is_matrix(f):
-                chain.append(f)
+            chain.append(f)
     return scalar, chain or [S.One]
 
 

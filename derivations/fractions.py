@@ -19,6 +19,7 @@ from sympy import (
 
 from derivations.collecting import canonical
 from derivations.expressions import EntrySum, Inner
+from derivations.functions import joined_powers
 from derivations.scalars import MatrixScalar
 
 
@@ -58,7 +59,7 @@ def tidy(e):
     if not any(isinstance(a, (Add, Mul, Pow)) for a in e.args):
         return None
     hidden, back = _hide_units(e)
-    candidates = [hidden]
+    candidates = [joined_powers(hidden)]
     if any(f.has(Add) for t in Add.make_args(hidden) for f in Mul.make_args(t)):
         candidates.append(expand(hidden))
     if (hidden.is_Add or _cancels(hidden)) and any(p.exp.is_negative for p in hidden.atoms(Pow)):
@@ -106,6 +107,7 @@ def usual_signs(quotient):
         factors.append(Pow(base, exponent))
     if sign == -1:
         sums = [i for i, f in enumerate(factors) if isinstance(f, Add) and f.as_coeff_Add()[0] == 0]
+        sums = sums or [i for i, (f, g) in enumerate(zip(factors, quotient.args)) if isinstance(g, Add) and f == -g]
         if sums:
             factors[sums[0]], sign = -factors[sums[0]], S.One
     return Mul(sign, *factors)

@@ -3,7 +3,7 @@
 At a kink the derivative is a convention; each class that has one states it in `convention`.
 """
 
-from sympy import Abs, DiracDelta, Function, Heaviside, Pow, S, erf, exp, log, pi, sign, sqrt
+from sympy import Abs, Add, DiracDelta, Function, Heaviside, Mul, Pow, S, erf, exp, log, pi, sign, sqrt
 
 
 class RealFunction(Function):
@@ -188,8 +188,8 @@ CONVENTIONS = {
     step: "the step has slope 0",
     Abs: "the slope of |u| at 0 is 0",
     sign: "the sign has slope 0",
-    maximum: "where the arguments of max are equal, the last one counts",
-    minimum: "where the arguments of min are equal, the last one counts",
+    maximum: "where the arguments of max are equal, a number counts, and else the last one",
+    minimum: "where the arguments of min are equal, a number counts, and else the last one",
     clip: "at its bounds the slope of clip is 0",
 }
 
@@ -209,4 +209,21 @@ def slope(function, symbol):
         derivative = derivative.replace(
             lambda e: isinstance(e, Pow) and isinstance(e.base, direction) and e.exp.is_even, lambda e: S.One
         )
-    return derivative.replace(modulus, Abs).replace(direction, sign)
+    return joined_powers(derivative.replace(modulus, Abs).replace(direction, sign))
+
+
+def joined_powers(e):
+    """u^p / u as u^(p - 1), which SymPy leaves apart where the exponent is a symbol."""
+
+    def joined(product):
+        exponents = {}
+        for factor in product.args:
+            base, exponent = factor.as_base_exp()
+            exponents.setdefault(base, []).append(exponent)
+        return Mul(*(Pow(base, Add(*powers)) for base, powers in exponents.items()))
+
+    def is_split(product):
+        bases = [f.as_base_exp()[0] for f in product.args] if isinstance(product, Mul) else []
+        return len(set(bases)) < len(bases)
+
+    return e.replace(is_split, joined)

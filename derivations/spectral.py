@@ -1,6 +1,6 @@
 """The nodes that rest on a spectrum: functions of matrices, eigenvalues, and generalised inverses."""
 
-from sympy import Add, Mul, Pow, S, cos, exp, log, sin, sqrt, sympify
+from sympy import Add, Mul, Pow, S, Symbol, cos, exp, log, sin, sqrt, sympify
 
 from derivations.elementwise import SLOTS
 from derivations.expressions import (
@@ -184,13 +184,17 @@ def polar_factor(matrix):
     return Transpose(PseudoInverse(matrix)) * MatrixFunction(sqrt(SLOTS[0]), gram)
 
 
+# The argument of functions of a matrix while they are composed: eigenvalues may be complex, where log exp z is not z.
+EIGENVALUE = Symbol("·z")
+
+
 def scalar_function(factors, matrix):
-    """Commuting functions of one matrix as the product of their scalar functions of SLOTS[0], or None."""
+    """Commuting functions of one matrix as the product of their scalar functions of EIGENVALUE, or None."""
     whole = matrix.args if isinstance(matrix, Product) else (matrix,)
     function, at = S.One, 0
     while at < len(factors):
         if factors[at : at + len(whole)] == whole:
-            function, at = function * SLOTS[0], at + len(whole)
+            function, at = function * EIGENVALUE, at + len(whole)
             continue
         part = _scalar_of(factors[at], matrix)
         if part is None:
@@ -201,7 +205,7 @@ def scalar_function(factors, matrix):
 
 def _scalar_of(factor, matrix):
     if factor == matrix:
-        return SLOTS[0]
+        return EIGENVALUE
     base, exponent = split_power(factor)
     if exponent != 1:
         inner = _scalar_of(base, matrix)
@@ -216,10 +220,10 @@ def _scalar_of(factor, matrix):
 
 
 def function_of(function, matrix):
-    """The function of a matrix for a scalar function of SLOTS[0], in named functions, or None."""
-    if not function.has(SLOTS[0]):
+    """The function of a matrix for a scalar function of EIGENVALUE, in named functions, or None."""
+    if not function.has(EIGENVALUE):
         return Scale(function, Identity(matrix.shape[0]))
-    if function == SLOTS[0]:
+    if function == EIGENVALUE:
         return matrix
     if isinstance(function, (Add, Mul)):
         parts = [function_of(a, matrix) for a in function.args]
@@ -239,7 +243,7 @@ def function_of(function, matrix):
         return None if base is None or root is None else Product(Power(base, whole), root)
     inner = function.args[0]
     named_function = function.func(SLOTS[0], *function.args[1:])
-    if named_function in FUNCTION_NAMES and inner.has(SLOTS[0]):
+    if named_function in FUNCTION_NAMES and inner.has(EIGENVALUE):
         argument = function_of(inner, matrix)
         return None if argument is None else MatrixFunction(named_function, argument)
     return None

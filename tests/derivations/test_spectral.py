@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sympy import Integer, Rational, S, Symbol, cos, exp, log, sin, sqrt
 
+from derivations import derive
 from derivations.elementwise import SLOTS
 from derivations.errors import ShapeError
 from derivations.expressions import (
@@ -22,6 +23,7 @@ from derivations.expressions import (
     shape_of,
 )
 from derivations.spectral import (
+    EIGENVALUE,
     FUNCTION_NAMES,
     MATRIX_FUNCTIONS,
     Adjugate,
@@ -40,7 +42,7 @@ from derivations.spectral import (
 m, n = (Symbol(name, integer=True, positive=True) for name in "mn")
 s, t = Symbol("s", real=True), Symbol("t", positive=True)
 SIZES = {m: Integer(4), n: Integer(3)}
-u = SLOTS[0]
+u, z = SLOTS[0], EIGENVALUE
 
 A, B = Variable("A", m, n), Variable("B", n, m)
 M, N = Variable("M", n, n), Variable("N", n, n)
@@ -308,24 +310,24 @@ EXPM, LOGM, ROOT = (MatrixFunction(f, P) for f in (exp(u), log(u), sqrt(u)))
         Product(PseudoInverse(A).T, MatrixFunction(sqrt(u), Product(A.T, A))),
         lambda v: (lambda w, _, z: w @ z)(*np.linalg.svd(v.A, full_matrices=False)),
     ),
-    (function_of(exp(u), P), EXPM, lambda v: EXP(v.P)),
+    (function_of(exp(z), P), EXPM, lambda v: EXP(v.P)),
     (function_of(S(3), P), Scale(3, Identity(n)), lambda v: 3 * np.eye(3)),
-    (function_of(u, P), P, lambda v: v.P),
-    (function_of(1 / u, P), Inverse(P), lambda v: np.linalg.inv(v.P)),
-    (function_of(u**3, P), Power(P, 3), lambda v: v.P @ v.P @ v.P),
-    (function_of(sqrt(u), P), ROOT, lambda v: SQRT(v.P)),
-    (function_of(1 / sqrt(u), P), Inverse(ROOT), lambda v: np.linalg.inv(SQRT(v.P))),
-    (function_of(u ** Rational(5, 2), P), Product(Power(P, 2), ROOT), lambda v: v.P @ v.P @ SQRT(v.P)),
-    (function_of(u * log(u), P), Product(P, LOGM), lambda v: v.P @ LOG(v.P)),
-    (function_of(log(u) + 1, P), Sum(Identity(n), LOGM), lambda v: LOG(v.P) + np.eye(3)),
-    (function_of(exp(s * u), P), MatrixFunction(exp(u), Scale(s, P)), lambda v: EXP(v.s * v.P)),
-    (function_of(cos(exp(u)), M), MatrixFunction(cos(u), MatrixFunction(exp(u), M)), lambda v: COS(EXP(v.M))),
+    (function_of(z, P), P, lambda v: v.P),
+    (function_of(1 / z, P), Inverse(P), lambda v: np.linalg.inv(v.P)),
+    (function_of(z**3, P), Power(P, 3), lambda v: v.P @ v.P @ v.P),
+    (function_of(sqrt(z), P), ROOT, lambda v: SQRT(v.P)),
+    (function_of(1 / sqrt(z), P), Inverse(ROOT), lambda v: np.linalg.inv(SQRT(v.P))),
+    (function_of(z ** Rational(5, 2), P), Product(Power(P, 2), ROOT), lambda v: v.P @ v.P @ SQRT(v.P)),
+    (function_of(z * log(z), P), Product(P, LOGM), lambda v: v.P @ LOG(v.P)),
+    (function_of(log(z) + 1, P), Sum(Identity(n), LOGM), lambda v: LOG(v.P) + np.eye(3)),
+    (function_of(exp(s * z), P), MatrixFunction(exp(u), Scale(s, P)), lambda v: EXP(v.s * v.P)),
+    (function_of(cos(exp(z)), M), MatrixFunction(cos(u), MatrixFunction(exp(u), M)), lambda v: COS(EXP(v.M))),
 )
 def test_scalar_functions_become_functions_of_matrices(built, expected, value, tree_value):
     check(built, expected, value, tree_value)
 
 
-@pytest.mark.parametrize("function", [log(u) ** s, S.Half**u, Symbol("k") ** u + u**s], ids=str)
+@pytest.mark.parametrize("function", [log(z) ** s, S.Half**z, Symbol("k") ** z + z**s], ids=str)
 def test_functions_without_a_name_are_none(function):
     assert function_of(function, P) is None
 
@@ -333,10 +335,10 @@ def test_functions_without_a_name_are_none(function):
 @pytest.mark.parametrize(
     ("factors", "matrix", "expected"),
     [
-        ((P, LOGM), P, u * log(u)),
-        ((Inverse(P), ROOT, EXPM), P, exp(u) / sqrt(u)),
-        ((Power(P, 2), MatrixFunction(exp(u), Scale(s, P))), P, u**2 * exp(s * u)),
-        ((A.T, A, MatrixFunction(log(u), Product(A.T, A))), Product(A.T, A), u * log(u)),
+        ((P, LOGM), P, z * log(z)),
+        ((Inverse(P), ROOT, EXPM), P, exp(z) / sqrt(z)),
+        ((Power(P, 2), MatrixFunction(exp(u), Scale(s, P))), P, z**2 * exp(s * z)),
+        ((A.T, A, MatrixFunction(log(u), Product(A.T, A))), Product(A.T, A), z * log(z)),
         ((P, M), P, None),
         ((A.T, A, A.T), Product(A.T, A), None),
     ],
@@ -344,6 +346,23 @@ def test_functions_without_a_name_are_none(function):
 )
 def test_commuting_factors_become_one_scalar_function(factors, matrix, expected):
     assert scalar_function(factors, matrix) == expected
+
+
+def test_eigenvalues_may_be_complex():
+    """sqrt(exp z) is not exp(z/2), nor log(exp z) = z or sqrt(z^4) = z^2."""
+    for function in (sqrt(exp(z)), log(exp(z)), sqrt(z**4)):
+        outer, inner = function.func(u, *function.args[1:]), function.args[0]
+        assert function_of(function, M) == MatrixFunction(outer, function_of(inner, M)) != M
+    d = derive("tr(sqrtm(expm(A)))", "A")
+    a = np.array([[0.1, -4.0], [4.0, 0.2]])
+    f, h = d.to_function("numpy"), 1e-6
+
+    def root(a):
+        return np.sqrt(np.exp(np.linalg.eigvals(a).astype(complex))).sum().real
+
+    bumps = [[h * np.eye(2)[:, [i]] @ np.eye(2)[[j]] for j in range(2)] for i in range(2)]
+    differences = [[(root(a + b) - root(a - b)) / (2 * h) for b in row] for row in bumps]
+    np.testing.assert_allclose(f(A=a), differences, rtol=1e-6)
 
 
 # --------------------------------------------------------------------------- trees of SymPy's kind

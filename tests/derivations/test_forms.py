@@ -1,0 +1,30 @@
+"""The form in which results come, proven by both witnesses each."""
+
+import pytest
+
+from derivations import derive, verify
+
+POSITIVE = {"x": {"props": ["positive"]}, "y": "n"}
+FORMS = [
+    # powers of one base
+    ("s^p", "s", {}, "p*s^(p - 1)"),
+    ("(x'*x)^p", "x", {}, "2*p*(x'*x)^(p - 1)*x"),
+    ("norm2(x)^p", "x", {}, "p*norm2(x)^(p - 2)*x"),
+    ("sum(x.^y)", "x", {"variables": POSITIVE}, "y .* x.^(y - ones(n))"),
+    # matrices of ones
+    ("norm2(X*ones(n,n))^2", "X", {}, "2*rows(X)*X*ones(n,n)"),
+    ("y'*ones(n,n)^2*A*x", "x", {}, "rows(y)*A'*ones(n,n)*y"),
+    ("y'*P'*ones(m)", "y", {"variables": {"P": {"shape": "m,n", "props": ["prob"]}}}, "P'*ones(m)"),
+    # functions of a matrix that may have complex eigenvalues
+    ("tr(sqrtm(expm(A)))", "A", {}, "sqrtm(expm(A))'/2"),
+    # a number among the arguments of max
+    ("sum(max(vector(0),x))", "x", {}, "step(x)"),
+    ("sum(max(0,x))", "x", {}, "step(x)"),
+]
+
+
+@pytest.mark.parametrize(("expression", "wrt", "arguments", "expected"), FORMS)
+def test_a_result_has_its_usual_form(expression, wrt, arguments, expected):
+    derivation = derive(expression, wrt, **arguments)
+    assert derivation.to_text() == expected
+    assert verify(derivation).passed
