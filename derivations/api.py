@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sympy import Basic, Dummy, I, MatrixExpr, Symbol, nan, oo, zoo
+from sympy import Basic, Dummy, Expr, MatrixExpr, Symbol, nan, oo, zoo
 
 from derivations.abbreviations import abbreviate
 from derivations.derivation import Rule
@@ -108,16 +108,18 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
         raise DerivationError(f"expected text or a SymPy expression, got {type(expression).__name__}")
     chosen = tuple(_find(v, by_name) for v in pair)
     if structure is not None:
-        tree, chosen = _with_structure(structure, tree, chosen[0])
-        by_name[chosen.name], chosen = chosen, (chosen,)
+        declared = _with_structure(structure, tree, chosen[0])
+        tree = tree.xreplace({chosen[0]: declared})
+        defined = tuple((symbol, meant.xreplace({chosen[0]: declared})) for symbol, meant in defined)
+        by_name[declared.name], chosen = declared, (declared,)
     for v in chosen:
-        if not is_matrix(v) and v.is_integer:
+        if "integer" in v.properties if is_matrix(v) else v.is_integer:
             raise UnsupportedError(f"{v.name} is an integer: there is no derivative by it; declare it without integer")
     derivation = _settled(differentiate(tree, by_name.values(), chosen, layout, defined))
     if structure is not None:
         derivation = structured(derivation, structure)
-    if tree.has(I) or derivation.result.has(I):
-        raise DomainError(f"{expression!r} is not real where it is defined: it holds the square root of -1")
+    for number in {*_unreal_numbers(tree), *_unreal_numbers(derivation.result)}:
+        raise DomainError(f"{expression!r} is not real where it is defined: it holds {number}")
     if tree.has(oo, zoo, nan):
         raise DomainError(f"{expression!r} is not defined: it divides by zero or takes the logarithm of zero")
     if derivation.result.has(oo, zoo, nan):
@@ -134,8 +136,16 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
 TIED = SYMMETRIC | {"orthogonal", "prob", "onehot", "onehot_rows", "centred", "binary", "pm1"}
 
 
+def _unreal_numbers(tree):
+    """The numbers in a tree that are not real, such as arcsin(2)."""
+    if isinstance(tree, Expr) and tree.is_number and not tree.is_real:
+        value = tree.evalf()
+        return [tree] if not value.is_real and value not in (oo, -oo, zoo, nan) else []
+    return [n for a in tree.args for n in _unreal_numbers(a)]
+
+
 def _with_structure(structure, tree, variable):
-    """The tree and its variable, declared to have the structure."""
+    """The variable, declared to have the structure."""
     if is_matrix(tree):
         raise UnsupportedError(f"structure={structure!r} is for the gradient of a scalar; the expression is not one")
     if not is_matrix(variable) or variable.shape[0] != variable.shape[1]:
@@ -143,8 +153,7 @@ def _with_structure(structure, tree, variable):
             f"structure={structure!r} needs a square matrix to differentiate by; {variable} is not: "
             f"declare it, as in variables={{{variable.name!r}: 'n,n'}}"
         )
-    declared = freed(Variable(variable.name, *variable.shape, *(variable.properties - {"independent"}), structure))
-    return tree.xreplace({variable: declared}), declared
+    return freed(Variable(variable.name, *variable.shape, *(variable.properties - {"independent"}), structure))
 
 
 def _freed(variables, pair):

@@ -76,6 +76,8 @@ def is_squared_norm(e, *_):
 
 def chain_rule(e, d, moves):
     """d f(u, v) = f_u du + f_v dv, with the slopes from SymPy."""
+    if units(e, moves) == (e,):
+        return None  # a scalar node of which no rule is known
     symbols = {u: Dummy("u", real=True, positive=u.is_positive or None) for u in units(e, moves)}
     back = {symbol: u for u, symbol in symbols.items()}
     # All at once and outermost first: a unit may be part of another, as s is of det(X + s A).

@@ -99,7 +99,8 @@ def merged(left, right):
     left and right: (function class, exponent).
     """
     for (f, a), (g, b) in ((left, right), (right, left)):
-        if (f, g) in PRODUCTS and b == 1 and a.is_positive:
+        # |u|^(1/2) sign u is 0 at 0, where u |u|^(-1/2) is nothing.
+        if (f, g) in PRODUCTS and b == 1 and (a - 1).is_nonnegative:
             simple = PRODUCTS[f, g]
             return lambda u: simple(u) * f(u) ** (a - 1)
         if (f, g) in QUOTIENTS and a == -b:
@@ -139,14 +140,17 @@ def scalar_functions(e):
 
 
 def sigmoid_of_exponential(e):
-    """exp(-u) sigmoid(u) = sigmoid(-u)."""
+    """exp(-j u) sigmoid(u)^k = sigmoid(-u)^j sigmoid(u)^(k - j)."""
+    powers = [f for f in e.args if isinstance(f, exp)]
     for f in e.args:
-        base, exponent = f.as_base_exp()
-        if isinstance(base, sigmoid) and exponent.is_Integer and exponent > 0:
-            power = exp(-base.args[0])
-            if power in e.args:
+        base, k = f.as_base_exp()
+        if not (isinstance(base, sigmoid) and k.is_Integer and k > 0):
+            continue
+        for power in powers:
+            u, j = base.args[0], -power.args[0] / base.args[0]
+            if j.is_Integer and 0 < j <= k:
                 others = (h for h in e.args if h not in (f, power))
-                return Mul(base ** (exponent - 1), sigmoid(-base.args[0]), *others)
+                return Mul(sigmoid(-u) ** j, sigmoid(u) ** (k - j), *others)
     return None
 
 
@@ -164,24 +168,53 @@ def scalar_sigmoid(e):
 def elementwise_sigmoid(e):
     """1 / (1 + exp(-U)) = sigmoid(U)."""
     base, exponent = split_elementwise_power(e)
-    if exponent != -1 or not isinstance(base, Sum) or len(base.args) != 2:
+    negative = exponent.is_Integer and exponent < 0
+    if not negative or not isinstance(base, Sum) or len(base.args) != 2:
         return None
     ones = [t for t in base.args if isinstance(t, Ones)]
     powers = [t for t in base.args if _is_applied(t, exp)]
-    return Apply(sigmoid(SLOTS[0]), -powers[0].args[1]) if ones and powers else None
+    return Apply(sigmoid(SLOTS[0]) ** -exponent, -powers[0].args[1]) if ones and powers else None
 
 
-def sigmoid_of_exponentials(e):
-    """exp(U) / (1 + exp(U)) = sigmoid(U); exp(Z) over the sums of its rows is the softmax of rows."""
+def elementwise_sigmoid_of_exponential(e):
+    """exp(-U) o sigmoid(U) = sigmoid(-U), and powers of them."""
+    parts = {f: split_elementwise_power(f) for f in e.args}
+    powers = [(f, base.args[1], k) for f, (base, k) in parts.items() if _is_applied(base, exp)]
+    sigmoids = [(f, base.args[1], k) for f, (base, k) in parts.items() if _is_applied(base, sigmoid)]
+    for (power, v, j), (other, u, k) in itertools.product(powers, sigmoids):
+        if u == -v and all(x.is_Integer for x in (j, k)) and 0 < j <= k:
+            others = (f for f in e.args if f not in (power, other))
+            turned = Apply(sigmoid(SLOTS[0]) ** j, v), Apply(sigmoid(SLOTS[0]) ** (k - j), u)
+            return Hadamard(*turned, *others)
+    return None
+
+
+def opposite_sigmoids(e):
+    """sigmoid(-u) sigmoid(u) = (1 - sigmoid(u)) sigmoid(u)."""
+    inside = [b.args[0] for b, _ in (f.as_base_exp() for f in e.args) if isinstance(b, sigmoid)]
+    for u in inside:
+        if -u in inside and not u.could_extract_minus_sign():
+            return e.subs(sigmoid(-u), 1 - sigmoid(u))
+    return None
+
+
+def elementwise_opposite_sigmoids(e):
+    """sigmoid(-U) o sigmoid(U) = (1 - sigmoid(U)) o sigmoid(U)."""
+    parts = [split_elementwise_power(f) for f in e.args]
+    inside = [base.args[1] for base, _ in parts if _is_applied(base, sigmoid)]
+    for i, (base, exponent) in enumerate(parts):
+        if _is_applied(base, sigmoid) and split_scale(base.args[1])[0].is_negative and -base.args[1] in inside:
+            other = Ones(*e.shape) - Apply(sigmoid(SLOTS[0]), -base.args[1])
+            return Hadamard(*e.args[:i], Apply(SLOTS[0] ** exponent, other), *e.args[i + 1 :])
+    return None
+
+
+def softmax_of_rows(e):
+    """exp(Z) over the sums of its rows is the softmax of rows."""
     for power in (f for f in e.args if _is_applied(f, exp)):
         for other in e.args:
-            new = None
-            if _is_applied(other, sigmoid) and other.args[1] == -power.args[1]:
-                new = Apply(sigmoid(SLOTS[0]), power.args[1])
             if _row_sums_below(other, power):
-                new = SoftmaxRows(power.args[1])
-            if new is not None:
-                return Hadamard(new, *(f for f in e.args if f not in (power, other)))
+                return Hadamard(SoftmaxRows(power.args[1]), *(f for f in e.args if f not in (power, other)))
     return None
 
 

@@ -147,6 +147,10 @@ IDENTITIES = {
     ("Product", "diagonal matrix times vector"): ("diag(u)*x", "u .* x"),
     ("DiagonalOf", "diagonal of a product"): ("diag(diag(u)*A)", "u .* diag(A)"),
     ("Hadamard", "diagonal of an outer product"): ("(x*y') .* eye(n)", "diag(x .* y)"),
+    ("Product", "diagonal of a product as a Hadamard product"): (
+        "kron(ones(1,n),eye(n))*diag(vec(B))*kron(eye(n),A)*diag(vec(C))*kron(ones(n),eye(n))",
+        "A .* (B*C')",
+    ),
     ("Product", "inverse of a product"): ("A*inv(B*A)", "inv(B)"),
     ("Product", "join inverses"): ("inv(A)*inv(B)", "inv(B*A)"),
     ("Sum", "complement"): ("B - C*inv(A + C)*B", "A*inv(A + C)*B"),
@@ -160,7 +164,10 @@ IDENTITIES = {
     ("Hadamard", "functions of one argument"): ("sinh(Z) ./ cosh(Z)", "tanh(Z)"),
     ("Mul", "functions of one argument"): ("relu(s)*step(s)", "relu(s)"),
     ("Apply", "sigmoid"): ("1 ./ (ones(n) + exp(-x))", "sigmoid(x)"),
-    ("Hadamard", "sigmoid and softmax"): ("exp(Z) ./ (exp(Z)*ones(n,n))", "softmax_rows(Z)"),
+    ("Hadamard", "sigmoid"): ("exp(-Z) .* sigmoid(Z)", "sigmoid(-Z)"),
+    ("Mul", "opposite sigmoid"): ("sigmoid(-s)*sigmoid(s)", "(1 - sigmoid(s))*sigmoid(s)"),
+    ("Hadamard", "opposite sigmoid"): ("sigmoid(-Z) .* sigmoid(Z)", "(ones(m,n) - sigmoid(Z)) .* sigmoid(Z)"),
+    ("Hadamard", "softmax of rows"): ("exp(Z) ./ (exp(Z)*ones(n,n))", "softmax_rows(Z)"),
     ("Scale", "softmax"): ("exp(x)/sum(exp(x))", "softmax(x)"),
     ("log", "log-sum-exp"): ("log(sum(exp(x)))", "logsumexp(x)"),
 }

@@ -107,7 +107,6 @@ def usual_signs(quotient):
         factors.append(Pow(base, exponent))
     if sign == -1:
         sums = [i for i, f in enumerate(factors) if isinstance(f, Add) and f.as_coeff_Add()[0] == 0]
-        sums = sums or [i for i, (f, g) in enumerate(zip(factors, quotient.args)) if isinstance(g, Add) and f == -g]
         if sums:
             factors[sums[0]], sign = -factors[sums[0]], S.One
     return Mul(sign, *factors)

@@ -8,6 +8,7 @@ from derivations.expressions import (
     Identity,
     Inner,
     Inverse,
+    Ones,
     Power,
     Product,
     Scale,
@@ -18,7 +19,7 @@ from derivations.expressions import (
     is_vector,
     split_scale,
 )
-from derivations.kronecker import Vec
+from derivations.kronecker import Kronecker, Unvec, Vec
 from derivations.scalars import Trace
 from derivations.spectral import MatrixFunction, PseudoInverse, function_of, scalar_function
 
@@ -68,6 +69,87 @@ def diagonal_times_vector(e):
     if isinstance(args[1], Diag) and is_vector(Transpose(args[0])):
         return Product(Transpose(Hadamard(Transpose(args[0]), args[1].args[0])), *args[2:])
     return None
+
+
+def hadamard_of_blocks(e):
+    """The diagonal of A diag(x) B is (A o B')x: what Kronecker products with a vector at both ends pick out."""
+    args = [part for f in e.args for part in _at_ones(f)]
+    ends = [(_ends(f, row=True), _ends(f, row=False)) for f in args]
+    for i, j in itertools.combinations(range(len(args)), 2):
+        pairs = list(itertools.product(ends[i][0], ends[j][1])) if j > i + 1 else []
+        picked = [_picked(left, args[i + 1 : j], right) for left, right in pairs]
+        if picked and None not in picked:
+            return shorter(Product(*args[:i], Sum(*picked), *args[j + 1 :]), e)
+    return None
+
+
+def _at_ones(factor):
+    """(1 1') kron L as (1 kron L)(1' kron I)."""
+    if isinstance(factor, Kronecker) and len(factor.args) == 2:
+        first, last = factor.args
+        if isinstance(first, Ones):
+            return Kronecker(Ones(first.shape[0]), last), Kronecker(Ones(1, first.shape[1]), Identity(last.shape[1]))
+        if isinstance(last, Ones):
+            return Kronecker(first, Ones(last.shape[0])), Kronecker(Identity(first.shape[1]), Ones(1, last.shape[1]))
+    return (factor,)
+
+
+def _ends(factor, row):
+    """The terms of a factor, if each is a Kronecker product with a row, or a column, at one end; else none."""
+    whole = factor.args[0] if isinstance(factor, Transpose) else factor
+    terms = [Transpose(t) if whole is not factor else t for t in whole.args] if isinstance(whole, Sum) else [factor]
+    axis = 0 if row else 1
+    is_end = all(isinstance(t, Kronecker) and 1 in (t.args[0].shape[axis], t.args[-1].shape[axis]) for t in terms)
+    return terms if is_end else []
+
+
+def _vector_and_rest(end, row):
+    """An end as (vector, the other factor, whether the vector stands first)."""
+    axis = 0 if row else 1
+    first = end.args[0].shape[axis] == 1
+    vector, rest = (end.args[0], end.args[1:]) if first else (end.args[-1], end.args[:-1])
+    return (Transpose(vector) if row else vector), Kronecker(*rest), first
+
+
+def _picked(left, between, right):
+    """(p' kron L) diag(vec Y) (M kron Q) diag(vec Z) (w kron R) without Kronecker products, or None.
+
+    With V = R diag(x) the right end makes vec(V w'), the diagonal matrices are Hadamard products with Y and Z, the
+    Kronecker product makes Q V M', and the left end L V p. Where a vector stands last, all is transposed.
+    """
+    at = next((k for k, f in enumerate(between) if isinstance(f, Sum)), None)
+    if at is not None:
+        terms = [_picked(left, (*between[:at], t, *between[at + 1 :]), right) for t in between[at].args]
+        return None if any(t is None for t in terms) else Sum(*terms)
+    scalar, chain = split_scale(Product(*between))
+    p, outer, first = _vector_and_rest(left, row=True)
+    w, inner, same = _vector_and_rest(right, row=False)
+    rows, columns = (outer.shape[1], p.shape[0]) if first else (p.shape[0], outer.shape[1])
+    kinds = {True: [], False: []}
+    middle = None
+    for f in factors_of(chain):
+        if isinstance(f, Diag):
+            kinds[middle is None].append(f.args[0])
+        elif middle is None and isinstance(f, Kronecker) and len(f.args) == 2:
+            middle = f.args
+        else:
+            return None
+    m, q = middle or (Identity(columns), Identity(rows))
+    if (q.shape[0], m.shape[0]) != (rows, columns):
+        return None
+    below = (inner.shape[0], w.shape[0]) if same else (w.shape[0], inner.shape[0])
+    if below != (q.shape[1], m.shape[1]):
+        return None
+    y = Hadamard(Ones(rows, columns), *(Unvec(v, rows, columns) for v in kinds[True]))
+    z = Hadamard(Ones(*below), *(Unvec(v, *below) for v in kinds[False]))
+    if not first:
+        y, z, m, q, same = Transpose(y), Transpose(z), q, m, not same
+    p, w = Diag(p), Diag(w)
+    if middle is None:
+        weights = Diag(Product(y, p, w, Ones(y.shape[1]))) if same else Product(w, y, p)
+        return Scale(scalar, Product(outer, weights, inner))
+    weights = Hadamard(q, Product(y, p, m, w, Transpose(z))) if same else Hadamard(Product(q, w, z), Product(y, p, m))
+    return Scale(scalar, Product(outer, weights, inner))
 
 
 def trace_of_vec(e):

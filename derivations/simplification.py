@@ -30,9 +30,12 @@ from derivations.rules import CALCULUS, GOODFELLOW, SCALAR_TRANSPOSE
 ALGEBRA = "Matrix algebra"
 KRONECKER = "Magnus & Neudecker (2019), Matrix Differential Calculus, 3rd ed., ch. 2 and 3"
 PENROSE = "Penrose (1955), Proc. Cambridge Philos. Soc. 51, 406-413"
-PROBABILITIES = "probabilities sum to one"
 FUNCTIONS = "functions of one argument"
-QUOTIENT = r"\sinh u/\cosh u = \tanh u"
+ONE_FUNCTION = (
+    r"\sinh u/\cosh u = \tanh u,\ \sin u/\cos u = \tan u,\ |u|\operatorname{sign}u = u,\ "
+    r"\operatorname{relu}(u)\operatorname{step}u = \operatorname{relu}u"
+)
+OPPOSITE = r"\sigma(-u) = 1 - \sigma(u)"
 SIGMOID = r"1/(1 + e^{-u}) = \sigma(u)"
 
 COLLECTING = (
@@ -68,7 +71,7 @@ COLLECTING = (
     ),
     # Before scalar algebra, which would multiply the exponentials out.
     Rule(Pow, "sigmoid", SIGMOID, facts.scalar_sigmoid, source=CALCULUS),
-    Rule(Mul, "sigmoid", SIGMOID, facts.sigmoid_of_exponential, source=CALCULUS),
+    Rule(Mul, "sigmoid", r"e^{-u}\sigma(u) = \sigma(-u)", facts.sigmoid_of_exponential, source=CALCULUS),
     Rule((Add, Mul), "scalar algebra", r"a(b + c) = ab + ac", tidy, source=ALGEBRA),
 )
 
@@ -94,6 +97,13 @@ IDENTITIES = (
         r"I\odot ab^\top = \operatorname{diag}(a\odot b)",
         identities.masked_by_identity,
         source=ALGEBRA,
+    ),
+    Rule(
+        Product,
+        "diagonal of a product as a Hadamard product",
+        r"\operatorname{diag}(A\operatorname{diag}(x)B) = (A\odot B^\top)x",
+        identities.hadamard_of_blocks,
+        source="Horn & Johnson (1991), Topics in Matrix Analysis, ch. 5",
     ),
     Rule(Product, "inverse of a product", r"A(BA)^{-1} = B^{-1}", identities.inverses_of_products, source=ALGEBRA),
     Rule(Product, "join inverses", r"A^{-1}B^{-1} = (BA)^{-1}", identities.join_inverses, source=ALGEBRA),
@@ -135,10 +145,25 @@ IDENTITIES = (
         facts.powers_of_signs,
         source=ALGEBRA,
     ),
-    Rule(Hadamard, FUNCTIONS, QUOTIENT, facts.elementwise_functions, source=CALCULUS),
-    Rule(Mul, FUNCTIONS, QUOTIENT, facts.scalar_functions, source=CALCULUS),
+    Rule(Hadamard, FUNCTIONS, ONE_FUNCTION, facts.elementwise_functions, source=CALCULUS),
+    Rule(Mul, FUNCTIONS, ONE_FUNCTION, facts.scalar_functions, source=CALCULUS),
     Rule(Apply, "sigmoid", SIGMOID, facts.elementwise_sigmoid, source=CALCULUS),
-    Rule(Hadamard, "sigmoid and softmax", SIGMOID, facts.sigmoid_of_exponentials, source=GOODFELLOW),
+    Rule(
+        Hadamard,
+        "sigmoid",
+        r"e^{-u}\odot\sigma(u) = \sigma(-u)",
+        facts.elementwise_sigmoid_of_exponential,
+        source=CALCULUS,
+    ),
+    Rule(Mul, "opposite sigmoid", OPPOSITE, facts.opposite_sigmoids, source=CALCULUS),
+    Rule(Hadamard, "opposite sigmoid", OPPOSITE, facts.elementwise_opposite_sigmoids, source=CALCULUS),
+    Rule(
+        Hadamard,
+        "softmax of rows",
+        r"e^{z_{ij}}/\textstyle\sum_k e^{z_{ik}} = \operatorname{softmax}(z_i)_j",
+        facts.softmax_of_rows,
+        source=GOODFELLOW,
+    ),
     Rule(
         Scale,
         "softmax",
