@@ -30,9 +30,10 @@ if __name__ == "__main__":
     # In place of this folder, whose names would hide those of installed packages.
     sys.path[0] = str(Path(__file__).parents[1])
 
+from benchmarks.arguments import corpus
 from benchmarks.judge import truth
 from benchmarks.judge.truth import TOLERANCE, points, relative_error
-from benchmarks.problems import CORPUS, load
+from benchmarks.problems import CORPUS
 from benchmarks.systems import ours
 from benchmarks.tables import described, followed, note, row
 from benchmarks.workers import Worker
@@ -144,12 +145,14 @@ def shown(problem, result, steps):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", nargs="?", default=CORPUS, help="problems (default: those of the tests)")
+    parser.add_argument(
+        "corpus", nargs="?", type=corpus, default=str(CORPUS), help="problems (default: those of the tests)"
+    )
     parser.add_argument("--only", help="ids or families, separated by commas")
     parser.add_argument("--show", action="store_true", help="print every problem with its result")
     parser.add_argument("--steps", action="store_true", help="print the rules of every derivation too")
     arguments = parser.parse_args()
-    problems = load(arguments.corpus)
+    problems = arguments.corpus
     if arguments.only:
         wanted = set(arguments.only.split(","))
         problems = [p for p in problems if {p["id"], p["category"]} & wanted]

@@ -25,8 +25,9 @@ if __name__ == "__main__":
     # In place of this folder, whose names would hide those of installed packages.
     sys.path[0] = str(Path(__file__).parents[1])
 
+from benchmarks.arguments import corpus, positive
 from benchmarks.judge.truth import TOLERANCE, points, relative_error
-from benchmarks.problems import CORPUS, load
+from benchmarks.problems import CORPUS
 from benchmarks.systems import NotExpressible, ours, sympy_diff
 from benchmarks.tables import described, followed, note, row
 from benchmarks.timing import cold
@@ -118,9 +119,11 @@ def report(results, systems, show):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", nargs="?", default=CORPUS, help="problems (default: those of the tests)")
+    parser.add_argument(
+        "corpus", nargs="?", type=corpus, default=str(CORPUS), help="problems (default: those of the tests)"
+    )
     parser.add_argument("--only", default=",".join(SYSTEMS), help="systems (default: %(default)s)")
-    parser.add_argument("--repeat", type=int, default=5, help="repetitions of each derivation (default: %(default)s)")
+    parser.add_argument("--repeat", type=positive, default=5, help="repetitions of each (default: %(default)s)")
     parser.add_argument("--show", action="store_true", help="name every problem that a system does not get right")
     arguments = parser.parse_args()
     systems = arguments.only.split(",")
@@ -132,7 +135,7 @@ def main():
     workers = {s: Worker(partial(measured, s, arguments.repeat), LIMIT, "failed") for s in systems}
     results = {
         problem["id"]: {s: worker.ask(problem) for s, worker in workers.items()}
-        for problem in followed(load(arguments.corpus))
+        for problem in followed(arguments.corpus)
     }
     for worker in workers.values():
         worker.stop()

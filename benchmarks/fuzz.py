@@ -21,7 +21,6 @@ Exit status 0 if nothing is wrong and no exception came.
 
 import argparse
 import json
-import multiprocessing
 import random
 import resource
 import statistics
@@ -30,8 +29,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+if __name__ == "__main__":
+    # In place of this folder, whose names would hide those of installed packages.
+    sys.path[0] = str(Path(__file__).parents[1])
 
+from benchmarks.arguments import positive
+from benchmarks.workers import Worker
 from tests.derivations.fuzzing import judging, mutations
 from tests.derivations.fuzzing.grammar import problem
 from tests.derivations.fuzzing.points import VERDICTS
@@ -40,8 +43,8 @@ from tests.derivations.fuzzing.reducing import reduced
 # A worker holds caches: it is replaced after so many problems.
 LIFE = 400
 MEMORY = 6 * 2**30
-# Seconds after which a worker that does not answer is ended.
-PATIENCE = 60
+# Seconds after which a worker that does not answer is ended: what is not right is made smaller too.
+PATIENCE = judging.LIMIT + 90
 # Verdicts of which the first of every family is made smaller.
 REDUCED = ("wrong", "exception", "unverified", "unstable", "refused")
 
@@ -74,46 +77,10 @@ def ask_text(seed, index, depth, seen):
 ASK = {"expressions": ask_expression, "text": ask_text}
 
 
-def serve(connection):
+def ask(question):
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    while True:
-        try:
-            kind, *question = connection.recv()
-        except EOFError:
-            return
-        connection.send(ASK[kind](*question))
-
-
-class Worker:
-    """A process that answers one question at a time, and is replaced when it dies, hangs or has grown old."""
-
-    def __init__(self):
-        self.process, self.age = None, 0
-
-    def stop(self):
-        if self.process:
-            self.process.kill()
-            self.process.join()
-            self.process = None
-
-    def ask(self, *question):
-        if self.process is None or self.age >= LIFE:
-            self.stop()
-            self.connection, other = multiprocessing.Pipe()
-            self.process = multiprocessing.get_context("fork").Process(target=serve, args=(other,), daemon=True)
-            self.process.start()
-            other.close()
-            self.age = 0
-        self.age += 1
-        self.connection.send(question)
-        try:
-            if self.connection.poll(judging.LIMIT + PATIENCE + 30):
-                return self.connection.recv()
-            reason = "the process hung"
-        except (EOFError, ConnectionResetError):
-            reason = "the process died"
-        self.stop()
-        return {"verdict": "exception", "reason": reason, "family": f"exception: {reason}", "seconds": None}
+    kind, *details = question
+    return ASK[kind](*details)
 
 
 def progress(done, count, counts):
@@ -137,8 +104,8 @@ def summary(results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--depth", type=int, default=6)
+    parser.add_argument("--count", type=positive, default=1000)
+    parser.add_argument("--depth", type=positive, default=6)
     parser.add_argument("--seed", default="0")
     parser.add_argument("--start", type=int, default=0, help="the first index")
     parser.add_argument("--only", choices=ASK, default="expressions")
@@ -148,13 +115,15 @@ def main():
     if arguments.report and arguments.report.exists():
         results = [json.loads(line) for line in arguments.report.read_text().splitlines()]
     done = {(r["only"], r["seed"], r["index"]) for r in results}
-    seen, worker = {r["family"] for r in results}, Worker()
+    seen, worker = {r["family"] for r in results}, Worker(ask, PATIENCE, "exception", LIFE)
     indices = range(arguments.start, arguments.start + arguments.count)
     for number, index in enumerate(indices, 1):
         key = (arguments.only, arguments.seed, index)
         if key not in done:
             began = time.perf_counter()
-            result = worker.ask(arguments.only, arguments.seed, index, arguments.depth, seen)
+            result = worker.ask((arguments.only, arguments.seed, index, arguments.depth, seen))
+            # Of a process that was lost there is no more than the reason.
+            result = {"family": f"{result['verdict']}: {result.get('reason')}", **result}
             result |= {"only": arguments.only, "seed": arguments.seed, "index": index}
             result["all_seconds"] = round(time.perf_counter() - began, 3)
             results.append(result)

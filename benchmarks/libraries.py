@@ -6,6 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
+
+@np.errstate(over="ignore")  # as in the generated code: exp(-a) is infinite where the value is 0
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
 NUMPY = SimpleNamespace(
     tanh=np.tanh,
     outer=np.outer,
@@ -14,7 +20,7 @@ NUMPY = SimpleNamespace(
     einsum=lambda pattern, *a: np.einsum(pattern, *a, optimize=True),
     inv=np.linalg.inv,
     solve=np.linalg.solve,
-    sigmoid=lambda a: 1 / (1 + np.exp(-a)),
+    sigmoid=sigmoid,
 )
 TORCH = SimpleNamespace(
     tanh=torch.tanh,

@@ -12,6 +12,13 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+if __name__ == "__main__":
+    # In place of this folder, whose names would hide those of installed packages.
+    sys.path[0] = str(Path(__file__).parents[1])
+
+from benchmarks.arguments import positive
 
 BASELINE = "import sympy"
 RENDER = [sys.executable, "-m", "derivations.render", "--quiet"]
@@ -31,7 +38,7 @@ def seconds(command):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5, help="processes for each command (default: %(default)s)")
+    parser.add_argument("--runs", type=positive, default=5, help="processes for each command (default: %(default)s)")
     runs = parser.parse_args().runs
     for command, _ in COMMANDS.values():
         seconds(command)  # once for the file cache

@@ -1,5 +1,6 @@
 """Work in a process of its own, which is replaced when it hangs or dies."""
 
+import math
 import multiprocessing
 import warnings
 
@@ -23,10 +24,13 @@ def serve(connection, work):
 
 
 class Worker:
-    """Asks `work`, a function of a module, within `limit` seconds; `lost` is the verdict where nothing comes."""
+    """Asks `work`, a function of a module, within `limit` seconds; `lost` is the verdict where nothing comes.
 
-    def __init__(self, work, limit, lost):
-        self.work, self.limit, self.lost, self.process = work, limit, lost, None
+    life: questions after which the process is replaced, with its caches.
+    """
+
+    def __init__(self, work, limit, lost, life=math.inf):
+        self.work, self.limit, self.lost, self.life, self.process = work, limit, lost, life, None
 
     def start(self):
         # Not forked: torch has threads, and a fork of them may hang.
@@ -35,6 +39,7 @@ class Worker:
         self.process = context.Process(target=serve, args=(other, self.work), daemon=True)
         self.process.start()
         other.close()
+        self.age = 0
         if not self.connection.poll(START_LIMIT) or self.connection.recv() != "ready":
             raise SystemExit("the worker process did not start")
 
@@ -46,14 +51,17 @@ class Worker:
 
     def ask(self, question):
         """What the work gives, or the verdict and why nothing came."""
+        if self.process and self.age >= self.life:
+            self.stop()
         if not self.process:
             self.start()
-        self.connection.send(question)
+        self.age += 1
         try:
+            self.connection.send(question)
             if self.connection.poll(self.limit):
                 return self.connection.recv()
             reason = f"out of time: {self.limit:g} s"
-        except EOFError:
+        except (EOFError, OSError):
             reason = "the process died"
         self.stop()
         return {"verdict": self.lost, "reason": reason}

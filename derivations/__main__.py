@@ -1,8 +1,8 @@
 """The command line: `python -m derivations derive "x'*A*x" --wrt x`."""
 
-import json
 import os
 import sys
+from contextlib import suppress
 
 from derivations import catalogue
 from derivations.commandline import arguments, objects, problems, reports
@@ -18,8 +18,8 @@ class EngineError(DerivationError):
 
 def main(argv=None):
     """The command line; gives the exit status."""
-    options = arguments.parse(sys.argv[1:] if argv is None else argv)
     try:
+        options = parsed(sys.argv[1:] if argv is None else argv)
         if sys.stdout is None:
             raise OSError("it is closed")
         if options.command == "rules":
@@ -30,26 +30,52 @@ def main(argv=None):
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        discard_output()
         return CLOSED_PIPE
+    except UnicodeEncodeError as error:
+        missing = ascii(error.object[error.start])
+        return complain(f"{UNWRITTEN}: {error.encoding} has no {missing}; say PYTHONIOENCODING=utf-8", 2)
     except OSError as error:
-        discard_output()
-        return complain(f"cannot write to standard output: {error.strerror or error}", 2)
+        return complain(f"{UNWRITTEN}: {error.strerror or error}", 2)
+    finally:
+        discard_the_rest()
+
+
+UNWRITTEN = "cannot write to standard output"
+
+
+def parsed(argv):
+    """The options; what the help and the usage say is written before they end the program."""
+    try:
+        return arguments.parse(argv)
+    finally:
+        for stream in streams():
+            stream.flush()
 
 
 def complain(message, status):
-    tell(f"derivations: {message}")
+    # Who cannot be told sees the status.
+    with suppress(OSError):
+        tell(f"derivations: {message}")
     return status
 
 
 def tell(message, end="\n"):
-    print(message, end=end, file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        print(message, end=end, file=sys.stderr, flush=True)
 
 
-def discard_output():
-    """Python flushes standard output once more at the end; give it something to flush to."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def streams():
+    """Standard output and standard error, as far as they are open."""
+    return [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
+
+
+def discard_the_rest():
+    """Python flushes both streams once more at the end; what is broken gets something to flush to."""
+    for stream in streams():
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def guarded(work, *args):
@@ -85,9 +111,10 @@ def one(options):
         solution = guarded(lambda: problems.solve(problems.from_options(options), options.verify))
         answer = guarded(formats[form], solution)
     except DerivationError as error:
+        failure = reports.failure(error, arguments.in_options)
         if form == "json":
-            say(json.dumps(reports.failure(error)))
-        raise
+            say(reports.line(failure))
+        return complain(failure["error"]["message"], 2)
     say(answer)
     if solution.verification is not None and form not in ("text", "json"):
         tell(solution.verification)
@@ -100,11 +127,11 @@ def one(options):
 def many(options):
     """One line of JSON for each that is read, written before the next is read."""
     statuses = []
-    counting = options.input != "-" and sys.stderr.isatty() and not sys.stdout.isatty()
+    counting = options.input != "-" and sys.stderr is not None and sys.stderr.isatty() and not sys.stdout.isatty()
     for number, line in enumerate(lines_of(options.input), 1):
         if line.strip():
             found, status = answered(line, number, options)
-            say(json.dumps(found))
+            say(reports.line(found))
             statuses.append(status)
             if counting:
                 tell(f"\r{len(statuses)} answered", end="")

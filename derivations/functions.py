@@ -186,7 +186,7 @@ DEFINITIONS = {
 CONVENTIONS = {
     relu: "ReLU'(0) = 0",
     step: "the step has slope 0",
-    Abs: "the slope of |u| at 0 is 0",
+    Abs: "the slope of the absolute value at 0 is 0",
     sign: "the sign has slope 0",
     maximum: "where the arguments of max are equal, a number counts, and else the last one",
     minimum: "where the arguments of min are equal, a number counts, and else the last one",

@@ -17,7 +17,7 @@ norm2(x), sum(x), exp(x), softmax(x), ... Capitals are matrices, lower-case lett
 or inferred otherwise; vectors are columns."""
 
 STATUS = """\
-exit status: 0 fine, 1 a claim or a check is false or could not be made, 2 bad input"""
+exit status: 0 fine, 1 a claim or a check is false or could not be made, 2 bad input, or no output"""
 
 EXAMPLES = """\
 examples:
@@ -177,6 +177,23 @@ def pair(given):
     if not equals or not name.strip():
         raise argparse.ArgumentTypeError(f"{given!r} is not of the form NAME=...")
     return name.strip(), value.strip()
+
+
+# What the way out of an error is called in Python, and here.
+WORDS = (
+    (r"in variables=\{'(\w+)': '([^']*)'\}", r"in --shape \1=\2"),
+    ("the shape of a scalar is ''", "a scalar is declared as in --shape s="),
+    ("declared in variables=", "declared with --shape"),
+    ("which it does not have; declare it", "which it does not have; declare it with --shape"),
+    (r"structure='(\w+)'", r"--structure \1"),
+)
+
+
+def in_options(message):
+    """The message of an error in the words of the command line."""
+    for there, here in WORDS:
+        message = re.sub(there, here, message)
+    return message
 
 
 # What belongs to one problem, and stands on its line in a file of problems.

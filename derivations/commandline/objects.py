@@ -21,7 +21,7 @@ KEYS = {
 }
 # What collections of problems carry for people and for judges.
 INFORMATION = {"id", "category", "source", "torch", "expected", "expected_origin", "domain"}
-# How a result is arranged where there is no choice.
+# How a result is arranged where there is no choice: what the layout must then be, if a line says it.
 ARRANGEMENTS = {"gradient", "shape_of_output", "vec", "hessian", "hessian_vec"}
 JSON_NAMES = {str: "text", list: "a list", dict: "an object", int: "a whole number"}
 
@@ -67,7 +67,7 @@ def _meanings(given):
         if type(value) not in types:
             raise InputError(f"{key!r} is {' or '.join(JSON_NAMES[t] for t in types)}, not {json.dumps(value)}")
         if meaning == "layout" and value in ARRANGEMENTS:
-            continue
+            meaning = "arrangement"
         if meaning in said:
             raise InputError(f"{said[meaning]!r} and {key!r} mean the same; give one")
         said[meaning], values[meaning] = key, value

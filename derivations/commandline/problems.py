@@ -5,9 +5,10 @@ from time import perf_counter
 
 from derivations import api
 from derivations.derivation import Derivation
+from derivations.differentiation import LAYOUTS
 from derivations.errors import DerivationError
 from derivations.expressions import PROPERTIES
-from derivations.notation import shapes, text
+from derivations.notation import text
 from derivations.verification import WITNESSES, verify
 from derivations.verification.comparison import Comparison, compare, read_claim
 from derivations.verification.report import Verification
@@ -19,7 +20,10 @@ class InputError(DerivationError):
 
 @dataclass(frozen=True)
 class Problem:
-    """A question in the words of `derive`; with a claim, whether that is the answer."""
+    """A question in the words of `derive`; with a claim, whether that is the answer.
+
+    arrangement: the layout that the result must have where there is no choice.
+    """
 
     expression: str
     wrt: tuple
@@ -29,6 +33,7 @@ class Problem:
     layout: str = "denominator"
     structure: str | None = None
     claim: str | None = None
+    arrangement: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ def solve(problem, proven=False):
         definitions=problem.definitions,
     )
     seconds = perf_counter() - started
+    if problem.arrangement not in (None, derivation.layout):
+        raise InputError(
+            f"the layout of this result is {derivation.layout}, not {problem.arrangement}; "
+            f"to choose there are {', '.join(LAYOUTS)}"
+        )
     if not proven:
         return Solution(problem, derivation, seconds)
     if problem.claim is None:
@@ -107,8 +117,7 @@ def from_options(options):
                 raise InputError(f"{option} {name}: there is no {name} in the expression")
     variables = {name: {"shape": shape, "props": properties.pop(name, [])} for name, shape in sizes.items()}
     definitions = {name: (source, *properties.pop(name, [])) for name, source in defined.items()}
-    if properties:
-        variables |= _inferred(expression, variables, definitions, properties)
+    variables |= {name: {"props": words} for name, words in properties.items()}
     layout = options.layout or "denominator"
     claim = options.claim.strip() if options.claim is not None else None
     return checked(Problem(expression, wrt, variables, definitions, options.order, layout, options.structure, claim))
@@ -132,23 +141,4 @@ def _properties(pairs):
             if word.strip() not in known:
                 raise InputError(f"--property {name}: {word.strip()!r} is not known; known are {', '.join(known)}")
             found.setdefault(name, []).append(word.strip())
-    return found
-
-
-# A name that has one of these is a square matrix, also where the expression does not need that.
-SQUARE = {"symmetric", "positive_definite", "diagonal", "invertible", "posdet", "orthogonal"}
-
-
-def _inferred(expression, variables, definitions, properties):
-    """Declarations of names that have properties, with the shapes that the expression gives them."""
-    reading, _ = api.read(expression, variables, definitions)
-    found = {}
-    for name, words in properties.items():
-        if name not in reading.variables:
-            raise InputError(f"--property {name} needs --shape {name}: the expression does not say its shape")
-        known = shapes.known(reading.variables[name])
-        sizes = known.shape[: ("scalar", "vector", "matrix").index(known.kind)]
-        if known.kind == "matrix" and SQUARE & set(words):
-            sizes = (sizes[0], sizes[0])
-        found[name] = {"kind": known.kind, "shape": sizes, "props": words}
     return found

@@ -1,7 +1,6 @@
 """Solutions as people and programs read them."""
 
 import json
-import math
 from dataclasses import asdict
 
 from derivations.errors import DerivationError
@@ -60,7 +59,7 @@ NOT_JUDGED = "not judged: the derivative itself is not proven"
 
 
 def _result(d):
-    conditions = "".join(f"\n  with {c}" for c in d.conditions)
+    conditions = "".join(f"\n  assumed: {c}" for c in d.conditions)
     where = "".join(f"\n  where {s} = {shown(e, d.variables)}" for s, e in d.definitions)
     return f"{TITLES.get(d.layout, d.layout)}: {shown(d.result, d.variables)}{where}{conditions}"
 
@@ -138,8 +137,7 @@ def _step(step, variables):
 def _witness(w):
     found = {"witness": w.name, **asdict(w)}
     del found["name"]
-    # An infinite error is no number of JSON.
-    return found | {"worst_error": w.worst_error if math.isfinite(w.worst_error) else None}
+    return found
 
 
 def _claim(solution):
@@ -150,17 +148,23 @@ def _claim(solution):
     return found | _witness(solution.comparison.witness) | {"counterexample": counterexample and asdict(counterexample)}
 
 
-def failure(error):
-    """An error as an object of JSON; of a ParseError with the place in the text."""
+def failure(error, words=str):
+    """An error as an object of JSON, put into words; of a ParseError with the place in the text."""
     place = {key: getattr(error, key) for key in ("line", "column") if hasattr(error, key)}
-    return {"error": {"kind": type(error).__name__, "message": str(error), **place}}
+    return {"error": {"kind": type(error).__name__, "message": words(str(error)), **place}}
+
+
+def line(found):
+    """A line of JSON, which has no infinite numbers: they are null."""
+    # Python writes NaN and Infinity, and gives them by name when it reads them back.
+    return json.dumps(json.loads(json.dumps(found), parse_constant=lambda name: None), allow_nan=False)
 
 
 # The formats of each command, by name; the first is the default.
 DERIVE = {
     "text": derived,
     "latex": lambda s: s.derivation.to_latex(),
-    "json": lambda s: json.dumps(data(s)),
+    "json": lambda s: line(data(s)),
     "numpy": lambda s: s.derivation.to_code("numpy").rstrip("\n"),
     "torch": lambda s: s.derivation.to_code("torch").rstrip("\n"),
 }

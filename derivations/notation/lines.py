@@ -37,7 +37,7 @@ def derivation(d, name="f", where=True, box=True):
         given = not d.wrt_all and any(depends(d.expression, symbol) for symbol, _ in d.definitions)
         lines += _where(_used(d), room, r"\text{at}\quad " if given else r"\text{where}\quad ")
     if d.conditions:
-        lines.append(rf"& \rlap{{\text{{with {', '.join(map(_condition, d.conditions))}}}}}")
+        lines.append(rf"& \rlap{{\text{{assumed: {'; '.join(map(_condition, d.conditions))}}}}}")
     return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
 
 

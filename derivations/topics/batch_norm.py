@@ -103,5 +103,5 @@ def noise_variance():
         (x, m, s, batch),
         (STANDARD, variance.subs({m: 0, s: 1})),
         definitions=((m, Integer(0)), (s, Integer(1))),
-        conditions=("m and s varying a little: to first order",),
+        conditions=("m and s vary a little, so first order is enough",),
     )

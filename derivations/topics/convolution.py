@@ -244,7 +244,7 @@ def total_padding_derivation(
 ) -> Derivation:
     """Which total T = P_before + P_after gives the output size, so also what half a pixel on each side means."""
     return _inequalities(T, 1, input_size, output_size, stride, kernel, dilation).with_conditions(
-        "T pixels in all; an odd T goes on one side, so T = 1 is what P = 1/2 would mean"
+        "the padding has T pixels in all; an odd T goes on one side, so T = 1 is what P = 1/2 would mean"
     )
 
 
@@ -267,7 +267,7 @@ def stride_derivation(
         (ARITHMETIC, And(_relation(last * S, "<=", most), above)),
         (SOLVE, And(_relation(Rational(room, end), "<", S), _relation(S, "<=", Rational(most, last)))),
         (WHOLE, _one_of(S, range(max(1, room // end + 1), most // last + 1))),
-        conditions=(f"a padding P from 0 to {limit} on each side",),
+        conditions=(f"the padding P of each side is from 0 to {limit}",),
     )
 
 

@@ -10,20 +10,24 @@ import sympy
 import torch
 
 from derivations.errors import DerivationError, DomainError
-from derivations.expressions import (
-    is_matrix,
-)
-from derivations.notation.code.libraries import gradient_name, identifier, loss_gradients
+from derivations.expressions import is_matrix
+from derivations.notation.code.arguments import independent_variables
+from derivations.notation.code.libraries import gradient_name, identifiers, loss_gradients
 from derivations.verification.interpreter import value
 from derivations.verification.layouts import misfit
 from derivations.verification.report import Witness
 from derivations.verification.sampling import COUNT, Sampler, counted, properties_of, sizes_for, whole
 
+NAME = "autograd (float64)"
 POINTS = 3
 ATTEMPTS = 40
 TOLERANCE = 1e-9
 # A relative error is taken against the largest entry, but not against less than this.
 SCALE = 1e-4
+
+
+class CodeError(Exception):
+    """The generated code raised an exception."""
 
 
 class FloatSampler(Sampler):
@@ -44,10 +48,12 @@ def check(derivation, points=POINTS, seed=0):
         ]
         wrong_shape = misfit(derivation)
     except DerivationError as error:
-        return Witness("autograd (float64)", None, note=str(error))
+        return Witness(NAME, None, note=str(error))
+    except CodeError as error:
+        return Witness(NAME, False, points, math.inf, note=f"the generated code fails with {error}")
     worst = max(errors)
     failed = wrong_shape or ("result" if not worst < TOLERANCE else "")
-    return Witness("autograd (float64)", not failed, points, worst, note=failed)
+    return Witness(NAME, not failed, points, worst, note=failed)
 
 
 def _error_at(derivation, generated, seed, fixed):
@@ -56,10 +62,10 @@ def _error_at(derivation, generated, seed, fixed):
         try:
             point, sizes = _sample(derivation, f"{seed}/{attempt}", fixed)
             expected = _expected(derivation, point, sizes)
-            got = _generated(derivation, generated, point, sizes)
+            got = None if expected is None else _generated(derivation, generated, point, sizes)
         except DomainError:
             continue
-        if expected is not None and torch.isfinite(got).all():
+        if got is not None and torch.isfinite(got).all():
             break
     else:
         raise DomainError(f"no point inside the domain in {ATTEMPTS} attempts")
@@ -72,17 +78,21 @@ def _error_at(derivation, generated, seed, fixed):
 
 def _generated(derivation, generated, point, sizes):
     """What the generated code gives at the point."""
-    defined = {symbol for symbol, _ in derivation.definitions}
-    arguments = {identifier(v.name): _natural(v, x) for v, x in point.items() if v not in defined}
+    names = identifiers(independent_variables(derivation))
+    arguments = {name: _natural(v, point[v]) for v, name in names.items()}
     for gradient in loss_gradients(derivation.result):
         arguments[gradient_name(gradient)] = _natural(gradient, value(gradient, point, sizes))
-    return torch.as_tensor(generated(**arguments), dtype=torch.float64)
+    try:
+        return torch.as_tensor(generated(**arguments), dtype=torch.float64)
+    except torch.linalg.LinAlgError as error:
+        raise DomainError(f"the generated code meets a singular matrix: {error}") from None
+    except Exception as error:
+        raise CodeError(f"{type(error).__name__}: {error}") from error
 
 
 def _sample(derivation, seed, fixed):
     sampler = FloatSampler(seed)
-    defined = dict(derivation.definitions)
-    variables = [v for v in derivation.variables if v not in defined]
+    variables = independent_variables(derivation)
     sizes = {s: sympy.Integer(n) for s, n in _sizes(derivation, variables, seed).items()}
     point = {}
     for v in variables:

@@ -13,14 +13,9 @@ from sympy import Integer
 from derivations.errors import DerivationError, DomainError
 from derivations.expressions import is_matrix
 from derivations.notation import text
+from derivations.notation.code.arguments import independent_variables, natural_shape, sizes_of
 from derivations.notation.code.libraries import identifier
-from derivations.notation.code.modules import (
-    independent_variables,
-    jacobian,
-    natural_shape,
-    need_first_derivative,
-    sizes_of,
-)
+from derivations.notation.code.modules import jacobian, need_first_derivative
 from derivations.verification.autograd import ATTEMPTS, FloatSampler
 from derivations.verification.disagreement import AUTOGRAD, DIFFERENCES, Comparison, errors, message, shown
 from derivations.verification.interpreter import value
@@ -92,13 +87,17 @@ DOMAINS = {
     "symmetric": lambda a: _close(a, a.T),
     "positive_definite": lambda a: _close(a, a.T) and bool((torch.linalg.eigvalsh(a) > 0).all()),
     "diagonal": lambda a: _close(a, torch.diag(torch.diagonal(a))),
+    "invertible": lambda a: int(torch.linalg.matrix_rank(a)) == len(a),
+    "orthogonal": lambda a: _close(a.T @ a, torch.eye(len(a), dtype=a.dtype, device=a.device)),
     "posdet": lambda a: bool(torch.linalg.det(a) > 0),
     "positive": lambda a: bool((a > 0).all()),
     "unit_interval": lambda a: bool(((a > 0) & (a < 1)).all()),
+    "small": lambda a: bool((a.abs() < 1).all()),
     "binary": lambda a: bool(((a == 0) | (a == 1)).all()),
     "pm1": lambda a: bool((a.abs() == 1).all()),
     "integer": lambda a: bool((a == a.round()).all()),
     "prob": lambda a: bool((a > 0).all()) and _close(a.sum(), torch.ones_like(a.sum())),
+    "centred": lambda a: bool(a.sum().abs() <= 1e-5 * a.abs().sum()),
     "onehot": lambda a: bool(((a == 0) | (a == 1)).all() and a.sum() == 1),
     "onehot_rows": lambda a: bool(((a == 0) | (a == 1)).all() and (a.sum(1) == 1).all()),
 }
@@ -116,8 +115,8 @@ def _need_domain(variable, x):
 
 def _compare(function, derivation, generated, given, seed):
     """A Comparison at a random point where the formulas are finite and well conditioned."""
-    reason = "the formula is not finite"
-    for attempt in range(ATTEMPTS):
+    reason, all_given = "the formula is not finite", len(given) == len(independent_variables(derivation))
+    for attempt in range(1 if all_given else ATTEMPTS):
         point, sizes = _point(derivation, given, f"{seed}/{attempt}")
         arguments = _arguments(derivation, point, given)
         # The formulas see what the function sees: the point in its dtype.
@@ -130,9 +129,13 @@ def _compare(function, derivation, generated, given, seed):
         if all(torch.isfinite(f).all() for f in formulas):
             break
     else:
+        if all_given:
+            raise DomainError(f"the given point is outside of the domain: {reason}")
+        with_given, others = (f" with the given {', '.join(given)}", "other ") if given else ("", "")
         raise DomainError(
-            f"no point inside the domain in {ATTEMPTS} attempts ({reason}); declare the domain of a variable, as in "
-            "variables={'P': {'shape': ['n', 'n'], 'props': ['positive_definite']}}, or give tensors in at={...}"
+            f"no point inside the domain in {ATTEMPTS} attempts{with_given} ({reason}); declare the domain of a "
+            "variable, as in variables={'P': {'shape': ['n', 'n'], 'props': ['positive_definite']}}, "
+            f"or give {others}tensors in at={{...}}"
         )
     expected_value, expected = formulas
     try:
@@ -148,8 +151,9 @@ def _compare(function, derivation, generated, given, seed):
         )
     eps = max(torch.finfo(x.dtype).eps for x in (found, arguments[identifier(derivation.wrt.name)]))
     found, derivative = found.detach().double().cpu(), derivative.double().cpu()
+    kinks = _kinks(derivation, generated, arguments, expected)
     sizes = {s: int(s.xreplace(sizes)) for v in point for s in natural_shape(v) if s != 1}
-    return Comparison(arguments, sizes, by, connected, eps, found, expected_value, derivative, expected)
+    return Comparison(arguments, sizes, by, connected, eps, found, expected_value, derivative, expected, kinks)
 
 
 def _point(derivation, given, seed):
@@ -193,6 +197,24 @@ def _formulas(derivation, generated, point, sizes):
     derivative = torch.as_tensor(generated(**inputs), dtype=torch.float64)
     variable = inputs[identifier(derivation.wrt.name)].shape
     return expected_value, jacobian(derivation, derivative, natural, variable)
+
+
+# The formula on both sides of the point: far enough for float64, and nothing smooth changes as much.
+BESIDE, JUMP = 1e-6, 1e-3
+
+
+def _kinks(derivation, generated, arguments, expected):
+    """Which entries of the derivative jump where the variable moves a little, in no special direction."""
+    if not derivation.conditions:
+        return torch.zeros_like(expected, dtype=torch.bool)
+    name = identifier(derivation.wrt.name)
+    inputs = {n: x.double().cpu() for n, x in arguments.items()}
+    x = inputs[name]
+    step = BESIDE * torch.linspace(1, 2, x.numel(), dtype=x.dtype).reshape(x.shape) * x.abs().clamp(min=1)
+    natural = expected.shape[: expected.ndim - x.ndim]
+    sides = (torch.as_tensor(generated(**{**inputs, name: y}), dtype=torch.float64) for y in (x + step, x - step))
+    left, right = (jacobian(derivation, side, natural, x.shape) for side in sides)
+    return (left - right).abs() > JUMP * expected.abs().max().clamp(min=1)
 
 
 # --------------------------------------------------------------------------- the user's derivative

@@ -14,8 +14,9 @@ from derivations.verification.arithmetic import DIGITS, PRIME, Decimals, NotRati
 from derivations.verification.degrees import degree
 from derivations.verification.evaluation import Evaluator
 from derivations.verification.exact import ATTEMPTS, SAMPLERS, TOLERANCE, asked_twice
+from derivations.verification.kinks import arguments, other_sides, sides
 from derivations.verification.report import Witness
-from derivations.verification.sampling import Sampler, properties_of, sizes_for
+from derivations.verification.sampling import Sampler, properties_of, sizes_for, whole
 
 POINTS = 3
 # Nothing is decided in the plain rational numbers: few of them are drawn, and a kink is easily met.
@@ -59,9 +60,7 @@ def read_claim(claim, derivation):
     known = {v.name: v for v in derivation.variables}
     reading = inference.infer(claim, text.parse(claim), {n: shapes.known(v) for n, v in known.items()})
     for name in reading.variables.keys() - known.keys():
-        sized = [v for v in known.values() if is_matrix(v) and name in map(str, v.shape)]
-        way_out = f"; a size is written rows({sized[0].name}) or cols({sized[0].name})" if sized else ""
-        raise DerivationError(f"the claim has {name}, which the expression does not have{way_out}")
+        raise DerivationError(f"the claim has {name}, which the expression does not have")
     # What the claim leaves open, as in vector(1), is as large as the derivative.
     sizes = zip(shape_of(reading.expression), shape_of(derivation.result))
     expression = reading.expression.xreplace({size: wanted for size, wanted in sizes if isinstance(size, Dummy)})
@@ -104,12 +103,12 @@ def _judge_in(field, claim, derivation, points, seed):
 
 
 def _witness(field, claim, derivation, points, seed):
-    found = [_somewhere(claim, derivation, field, SAMPLERS[field], f"{seed}/{i}") for i in range(points)]
-    worst, bound = max(d.error for d in found), None
+    errors = [_difference(claim, derivation, values) for values in _at_points(claim, derivation, field, points, seed)]
+    worst, bound = max(d.error for d in errors), None
     if field is PrimeField:
         sizes = {s: 5 for v in derivation.variables if is_matrix(v) for d in v.shape for s in d.free_symbols}
         bound = min(1.0, (degree(claim, sizes) + degree(derivation.result, sizes)) / PRIME) ** points
-    return Witness(f"claim ({field.name.format(mp.dps)})", worst <= TOLERANCE, points, worst, bound)
+    return Witness(f"claim ({field.name.format(mp.dps)})", worst <= TOLERANCE, len(errors), worst, bound)
 
 
 # --------------------------------------------------------------------------------- counterexamples
@@ -132,18 +131,21 @@ SEARCHES = ((Rationals, SmallSampler), (Decimals, SmallSampler), (Decimals, SAMP
 
 
 def counterexample(claim, derivation, seed=0):
-    """A point, of small numbers if there is one, where the claim is not the derivative; or None."""
+    """A point, of small numbers if there is one, where floats show that the claim is not the derivative; or None."""
     for field, sampler in SEARCHES:
         for attempt in range(ATTEMPTS):
             try:
-                found = _at(claim, derivation, field, sampler(f"{seed}/{attempt}"), SMALL_SIZES[attempt % 2])
+                drawn = sampler(f"{seed}/{attempt}", spread=4 ** (attempt // 10))
+                fixed, sizes = whole(derivation, attempt), SMALL_SIZES[attempt % 2]
+                found = _difference(claim, derivation, _evaluator(claim, derivation, field, drawn, fixed, sizes))
             except (DomainError, ZeroDivisionError):
                 continue
             except NotRationalError:
                 break
-            if found.error > TOLERANCE:
+            claimed, derived = _number(found.claimed), _number(found.derived)
+            if found.error > TOLERANCE and claimed != derived and math.isfinite(claimed) and math.isfinite(derived):
                 point = {v.name: _natural(v, value) for v, value in found.point.items()}
-                return Counterexample(point, found.entry, _number(found.claimed), _number(found.derived))
+                return Counterexample(point, found.entry, claimed, derived)
     return None
 
 
@@ -156,38 +158,69 @@ def _natural(variable, value):
 
 
 def _number(x):
-    number = float(x)
+    try:
+        number = float(x)
+    except OverflowError:  # of a fraction; a number with a point becomes infinite
+        return math.inf
     return int(number) if number.is_integer() else number
 
 
 # ------------------------------------------------------------------------------------------ points
 
 
-def _somewhere(claim, derivation, field, sampler, seed):
-    """The Difference at one random point inside the domain of both."""
+def _at_points(claim, derivation, field, points, seed):
+    """Evaluators at random points inside the domain of both, and more where only one side of a kink was met."""
+    sampler = SAMPLERS[field]
+    kinks, seen = [*arguments(derivation.expression), *arguments(claim)] if sampler.ordered else [], set()
+    for i in range(points):
+        values = _somewhere(claim, derivation, field, f"{seed}/{i}", whole(derivation, i))
+        yield values
+        seen |= sides(kinks, values)
+
+    def drawn(number, spread):
+        values = _evaluator(
+            claim, derivation, field, sampler(f"{seed}/side {number}", spread), whole(derivation, number)
+        )
+        _difference(claim, derivation, values)
+        return lambda: values
+
+    yield from (point() for point in other_sides(kinks, drawn, seen))
+
+
+def _somewhere(claim, derivation, field, seed, fixed):
     reason = None
     for attempt in range(ATTEMPTS):
         try:
-            return _at(claim, derivation, field, sampler(f"{seed}/{attempt}"))
+            values = _evaluator(claim, derivation, field, SAMPLERS[field](f"{seed}/{attempt}"), fixed)
+            _difference(claim, derivation, values)
+            return values
         except (DomainError, ZeroDivisionError) as error:
             reason = error
     raise DomainError(f"no point inside the domain of the claim and the derivative: {reason}")
 
 
-def _at(claim, derivation, field, sampler, small=()):
+def _evaluator(claim, derivation, field, sampler, fixed, small=()):
+    """What gives the values of expressions at a random point."""
     defined = {symbol for symbol, _ in derivation.definitions}
     variables = [v for v in derivation.variables if v not in defined]
     sizes = sizes_for(variables, sampler.generator, (claim, derivation.result))
     if small:
         sizes = dict(zip(sizes, cycle(small)))
     point = {v: _value(v, sampler, sizes, field) for v in variables}
-    whole = {v: 3 for v in variables if not is_matrix(v) and v.is_integer}
-    values = Evaluator(field, point, {**sizes, **whole}, definitions=derivation.definitions)
+    point |= {v: field.number(n) for v, n in fixed.items()}
+    return Evaluator(field, point, {**sizes, **fixed}, definitions=derivation.definitions)
+
+
+def _difference(claim, derivation, values):
+    """The Difference of both sides at a point."""
+    field = values.field
     left, right = (_rows(values(e)) for e in (claim, derivation.result))
     entries = [(i, j) for i, row in enumerate(right) for j in range(len(row))]
     scale = max(field.size_of(side[i][j]) for side in (left, right) for i, j in entries) or 1
     errors = {(i, j): float(field.size_of(left[i][j] - right[i][j]) / scale) for i, j in entries}
     i, j = max(entries, key=errors.get)
+    defined = {symbol for symbol, _ in derivation.definitions}
+    point = {v: values.values[v] for v in derivation.variables if v not in defined}
     return Difference(errors[i, j], (i + 1, j + 1), left[i][j], right[i][j], point)
 
 

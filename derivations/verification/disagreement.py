@@ -28,6 +28,7 @@ class Comparison:
     expected_value: torch.Tensor
     derivative: torch.Tensor
     expected: torch.Tensor
+    kinks: torch.Tensor  # which entries of the derivative jump at the point
 
 
 def errors(c):
@@ -56,7 +57,7 @@ def message(derivation, compared, tolerance):
         f"the formula ({derivation.layout}): {derivation.to_text()}",
         *([f"the value: {_worst(c, name, c.value, c.expected_value)}"] if part and errors(c)[0] >= tolerance else []),
         f"point {number + 1} of {len(compared)}: {shown(c.arguments)}",
-        *(f"where {condition}" for condition in derivation.conditions),
+        *(f"assumed: {condition}" for condition in derivation.conditions),
         *(f"hint: {hint}" for hint in _hints(name, compared, part, tolerance)),
     ]
     return "\n    ".join(lines)
@@ -89,6 +90,8 @@ def _hints(name, compared, part, tolerance):
     by_autograd = all(c.by == AUTOGRAD for c in compared)
     hints = []
     if all(errors(c)[0] < tolerance for c in compared):
+        if all(_agrees_off_kinks(c, tolerance) for c in compared):
+            return ["the values agree, and the point lies on a kink: one subgradient may be as good as another"]
         rough = "the values agree: if the function is rough at the scale of the step, say tolerance=..."
         hints.append("the values agree, so it is backward that is wrong" if by_autograd else rough)
     if by_autograd and not any(c.derivative.any() for c in compared):
@@ -97,6 +100,10 @@ def _hints(name, compared, part, tolerance):
     if all(_is_transposed(c, tolerance) for c in compared):
         return [*hints, "the derivative is transposed"]
     return hints + _factor_hints(compared, tolerance)
+
+
+def _agrees_off_kinks(c, tolerance):
+    return _error(torch.where(c.kinks, c.expected, c.derivative), c.expected, SCALE) < tolerance
 
 
 def _is_transposed(c, tolerance):

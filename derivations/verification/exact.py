@@ -6,6 +6,7 @@ elements, where a false equality survives a point with probability at most degre
 checked with 50 digits, or with 100 where cancellation takes too many.
 """
 
+import contextlib
 import itertools
 import random
 from fractions import Fraction
@@ -31,6 +32,7 @@ from derivations.verification.arithmetic import (
 )
 from derivations.verification.degrees import degree
 from derivations.verification.evaluation import Evaluator
+from derivations.verification.kinks import arguments, other_sides, sides
 from derivations.verification.layouts import misfit
 from derivations.verification.report import Witness
 from derivations.verification.sampling import (
@@ -110,8 +112,10 @@ def _check(derivation, points, seed):
 def _check_in(field, derivation, points, seed):
     worst, failed = mpf(0), misfit(derivation)
     points = COUNT if counted(derivation, 0) else points
-    for point in range(points):
-        for claim, left, right in _claims(derivation, field, f"{seed}/{point}", whole(derivation, point)):
+    met = 0
+    for claims in _at_points(derivation, field, points, seed):
+        met += 1
+        for claim, left, right in claims:
             error = _difference(left, right, field)
             worst = max(worst, error)
             if not error < (TOLERANCE if field is Decimals else mpf(1) / 2):
@@ -119,7 +123,7 @@ def _check_in(field, derivation, points, seed):
     return Witness(
         f"exact ({field.name.format(mp.dps)})",
         not failed,
-        points,
+        met,
         float(worst),
         _error_bound(derivation, points) if field is PrimeField else None,
         failed,
@@ -149,19 +153,43 @@ def _error_bound(derivation, points):
 # ------------------------------------------------------------------------------------- points
 
 
-def _claims(derivation, field, seed, fixed):
-    """(name, left, right) of every equality at one random point inside the domain."""
+def _at_points(derivation, field, points, seed):
+    """The claims at random points, and at more of them where only one side of a kink was met."""
+    sampler = SAMPLERS[field]
+    kinks, seen = arguments(derivation.expression) if sampler.ordered else [], set()
+    for point in range(points):
+        evaluator, claims = _inside(derivation, field, f"{seed}/{point}", whole(derivation, point))
+        yield claims
+        seen |= sides(kinks, evaluator())
+
+    def drawn(number, spread):
+        return _evaluator(derivation, field, sampler(f"{seed}/side {number}", spread), whole(derivation, number))
+
+    for evaluator in other_sides(kinks, drawn, seen):
+        with contextlib.suppress(DomainError, ZeroDivisionError):
+            yield list(_claims(derivation, evaluator))
+
+
+def _inside(derivation, field, seed, fixed):
+    """An evaluator at one random point inside the domain, and the claims there."""
     reason = None
     for attempt in range(ATTEMPTS):
         try:
-            return list(_claims_at(derivation, field, f"{seed}/{attempt}", fixed))
+            evaluator = _evaluator(derivation, field, SAMPLERS[field](f"{seed}/{attempt}"), fixed)
+            return evaluator, list(_claims(derivation, evaluator))
         except (DomainError, ZeroDivisionError) as error:
             reason = error
     raise DerivationError(f"no point inside the domain in {ATTEMPTS} attempts: {reason}")
 
 
-def _claims_at(derivation, field, seed, fixed):
-    sampler = SAMPLERS[field](seed)
+def _claims(derivation, evaluator):
+    """(name, left, right) of every equality."""
+    yield from _step_claims(derivation, evaluator)
+    yield _result_claim(derivation, evaluator)
+
+
+def _evaluator(derivation, field, sampler, fixed):
+    """A point: what gives the values there, with a layer of dual numbers for each variable that it is asked for."""
     defined = {symbol for symbol, _ in derivation.definitions}
     variables = [v for v in derivation.variables if v not in defined]
     sizes = sizes_for(variables, sampler.generator, _expressions(derivation))
@@ -184,8 +212,7 @@ def _claims_at(derivation, field, seed, fixed):
             values = {v: _layer(x, chosen[v] if v == seeded else None) for v, x in values.items()}
         return Evaluator(field, values, integers, losses, derivation.definitions)
 
-    yield from _step_claims(derivation, evaluator)
-    yield _result_claim(derivation, evaluator)
+    return evaluator
 
 
 def _expressions(derivation):

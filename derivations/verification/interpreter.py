@@ -84,6 +84,11 @@ def _huber(x, c):
     return torch.where(x.abs() <= c, x * x / 2, c * (x.abs() - c / 2))
 
 
+def _gamma(x):
+    """The sign is that of sin(pi x) where x is negative, for Gamma(x) Gamma(1 - x) = pi / sin(pi x)."""
+    return torch.where(x < 0, torch.sign(torch.sin(math.pi * x)), 1) * torch.exp(torch.lgamma(x))
+
+
 def _largest(a):
     """The largest eigenvalue of the symmetric part and its vector, with the sign that it comes with."""
     values, vectors = torch.linalg.eigh(_finite((a + a.T) / 2))
@@ -109,7 +114,7 @@ FUNCTIONS = {
     sympy.erf: torch.erf,
     sympy.floor: torch.floor,
     sympy.ceiling: torch.ceil,
-    sympy.factorial: lambda x: torch.exp(torch.lgamma(x + 1)),
+    sympy.factorial: lambda x: _gamma(x + 1),
     relu: torch.relu,
     step: lambda x: (x > 0).to(x.dtype),
     sigmoid: torch.sigmoid,
@@ -118,7 +123,8 @@ FUNCTIONS = {
     clip: lambda x, low, high: torch.minimum(torch.maximum(x, low), high),
     huber: _huber,
     softplus: lambda x: torch.logaddexp(x, torch.zeros_like(x)),
-    normcdf: torch.special.ndtr,
+    # ndtr itself is 0 from -9 on.
+    normcdf: lambda x: torch.exp(torch.special.log_ndtr(x)),
     normpdf: lambda x: torch.exp(-x * x / 2) / math.sqrt(2 * math.pi),
 }
 MATRICES = {

@@ -35,12 +35,15 @@ def shape_in(variable, sizes):
 
 
 class Sampler:
-    """Draws numbers of one kind; subclasses know what a generic number is, and whether numbers have an order."""
+    """Draws numbers of one kind; subclasses know what a generic number is, and whether numbers have an order.
+
+    spread: how many times larger than usual free numbers are, which are about one.
+    """
 
     ordered = True
 
-    def __init__(self, seed):
-        self.generator = random.Random(seed)
+    def __init__(self, seed, spread=1):
+        self.generator, self.spread = random.Random(seed), spread
 
     def generic(self):
         raise NotImplementedError
@@ -58,10 +61,10 @@ class Sampler:
         if "unit_interval" in properties:
             return self.between(0.1, 0.9)
         if "positive" in properties:
-            return self.between(0.3, 1.5)
+            return self.between(0.3, 1.5 * self.spread)
         if "small" in properties:
             return self.between(-0.4, 0.4)
-        return self.generic()
+        return self.spread * self.generic()
 
     def matrix(self, variable, sizes):
         """The entries of a variable as a list of rows.

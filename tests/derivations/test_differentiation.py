@@ -309,7 +309,7 @@ def test_an_unknown_function_is_refused_by_name():
         ("norm2(x)", ("the argument of the norm is not zero",)),
         ("norm2(x)^2", ()),
         ("norm2(x)^2*norm2(x - y)", ("the argument of the norm is not zero",)),
-        ("sum(relu(x)) + norm1(x)", ("ReLU'(0) = 0", "the slope of |u| at 0 is 0")),
+        ("sum(relu(x)) + norm1(x)", ("ReLU'(0) = 0", "the slope of the absolute value at 0 is 0")),
         ("sum(exp(x))", ()),
     ],
 )

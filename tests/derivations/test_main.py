@@ -12,6 +12,7 @@ import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from shutil import which
 from threading import Timer
 from types import SimpleNamespace
 
@@ -90,7 +91,7 @@ def test_text_has_the_result_first_and_every_step_with_its_rule(run):
 
 def test_text_says_definitions_and_conditions(run):
     _, out, _ = run("derive", "sum(y)", "--define", "y=relu(A*x)", "--wrt", "x")
-    assert out.startswith("gradient: A'*step(A*x)\n  where y = relu(A*x)\n  with ReLU'(0) = 0\n\n   d(sum(y))\n")
+    assert out.startswith("gradient: A'*step(A*x)\n  where y = relu(A*x)\n  assumed: ReLU'(0) = 0\n\n   d(sum(y))\n")
 
 
 def test_what_has_no_text_is_written_in_latex(monkeypatch, answer, run):
@@ -206,7 +207,7 @@ BAD = [
     (["y", "--wrt", "x", "--define", "y=x'*", "--shape", "x=n"], "expected a number, a name"),
     (["y'*y", "--wrt", "x", "--define", "y=A*x", "--shape", "y=n"], "both declared as a variable and defined"),
     (["x'*x", "--wrt", "x", "--property", "y=prob"], "--property y: there is no y in the expression"),
-    (["x'*x", "--wrt", "y", "--property", "y=prob"], "--property y needs --shape y"),
+    (["x'*x", "--wrt", "y", "--property", "y=prob"], "the shape of y, which it does not have; declare it with --shape"),
     (["x'*x", "--wrt", "x", "--property", "x=green"], "'green' is not known; known are binary, "),
     (["x'*x", "--wrt", "x", "--property", "x=independent"], "'independent' is not known"),
     (["x'*x", "--wrt", ""], "wrt names no variable"),
@@ -224,6 +225,26 @@ def test_bad_input_ends_with_2_and_a_message(run, argv, message):
     status, out, again = run("derive", *argv, "--format", "json")
     error = json.loads(out)["error"]
     assert status == 2 and again == err == f"derivations: {error['message']}\n"
+
+
+# The way out is said in the words of the command line.
+ADVICE = [
+    (["x'*x", "--wrt", "x,y"], "A variable that does not occur must be declared with --shape"),
+    (["a*b*c", "--wrt", "b"], "declare one, as in --shape a=n; a scalar is declared as in --shape s="),
+    (["kron(A,B)*kron(C,D)", "--wrt", "A"], "declare them, as in --shape A=m,n\n"),
+    (["x'*x", "--wrt", "x", "--structure", "symmetric"], "--structure symmetric needs .* as in --shape x=n,n"),
+]
+
+
+@pytest.mark.parametrize(("argv", "message"), ADVICE, ids=lambda a: " ".join(a) if isinstance(a, list) else "")
+def test_advice_names_the_options(run, argv, message):
+    status, out, err = run("derive", *argv, "--format", "json")
+    assert status == 2 and re.search(message, err) and f"derivations: {json.loads(out)['error']['message']}\n" == err
+
+
+def test_advice_on_a_line_names_the_keys(batch):
+    _, (found,), _ = batch("derive", {"expr": "a*b*c", "wrt": "b"})
+    assert "as in variables={'a': 'n'}" in found["error"]["message"]
 
 
 def test_a_parse_error_has_its_place_in_json(run):
@@ -350,6 +371,7 @@ JUDGED = [
     ("A*x", "x", ["--shape", "A=n,n"], ["A'"], ["A"]),
     ("A*x", "x", ["--layout", "numerator"], ["A"], ["2*A"]),
     ("tr(X)", "X", [], ["eye", "eye'"], ["2*eye"]),
+    ("x'*x/rows(x)", "x", [], ["2*x/n"], ["2*x"]),
     ("log(1 - b)", "x", ["--define", "b=sigmoid(w'*x)"], ["-b*w", "-w/(1 + exp(-w'*x))"], ["b*w", "(1 - b)*w"]),
     ("norm1(x)", "x", [], ["sign(x)", "2*step(x) - vector(1)"], ["step(x)"]),
     ("sum(arcsin(x))", "x", ["--shape", "x=n"], ["(vector(1) - x.^2).^(-0.5)"], ["(vector(1) + x.^2).^(-0.5)"]),
@@ -435,7 +457,6 @@ def test_a_lost_transpose_is_named(run):
 
 BAD_CLAIMS = [
     ("2*y", "the claim has y, which the expression does not have"),
-    ("2*n*x", r"the claim has n, which the expression does not have; a size is written rows\(x\) or cols\(x\)"),
     ("2*x + 1", "A scalar is not broadcast"),
     ("2*", "expected a number, a name"),
     ("", "the text is empty"),
@@ -456,6 +477,21 @@ def test_the_comparison_does_not_need_the_same_form():
     for claim, right in (("-inv(X)'*B'*inv(X)'", True), ("-(inv(X)*B*inv(X))'", True), ("-inv(X)*B*inv(X)", False)):
         found = comparison.compare(comparison.read_claim(claim, d), d)
         assert found.witness.passed is right and (found.counterexample is None) is right
+
+
+TOO_LARGE = [("sum(exp(1000*x))", "x", [], "exp(1000*x)"), ("s^3000/3000", "s", ["--shape", "s="], "s^3001")]
+
+
+@pytest.mark.parametrize(("expression", "wrt", "options", "claim"), TOO_LARGE, ids=lambda p: str(p))
+def test_a_counterexample_has_numbers_that_can_be_told_apart(answer, expression, wrt, options, claim):
+    found = answer("verify", expression, "--wrt", wrt, *options, "--claim", claim)["claim"]
+    claimed, derived = found["counterexample"]["claimed"], found["counterexample"]["derived"]
+    assert found["passed"] is False and claimed != derived and np.isfinite([claimed, derived]).all()
+
+
+def test_where_no_numbers_show_the_difference_there_is_no_counterexample(answer):
+    found = answer("verify", "x'*x", "--wrt", "x", "--claim", "2*x + 1e-30*x")["claim"]
+    assert found["passed"] is False and found["counterexample"] is None
 
 
 # ---------------------------------------------------------------------------------------- batches
@@ -500,9 +536,26 @@ def test_the_keys_of_a_line(batch, problem, result):
 
 
 def test_the_layout_option_is_for_lines_that_do_not_say(batch):
-    lines = [{"expr": "A*x", "wrt": "x"} | more for more in ({}, {"layout": "gradient"}, {"layout": "denominator"})]
+    lines = [{"expr": "A*x", "wrt": "x"} | more for more in ({}, {"layout": None}, {"layout": "denominator"})]
     _, found, _ = batch("derive", *lines, options=["--layout", "numerator"])
     assert [f["result"] for f in found] == ["A", "A", "A'"]
+
+
+def test_a_layout_that_a_result_has_anyway_may_be_said(batch):
+    lines = [
+        {"expr": "x'*x", "wrt": "x", "layout": "gradient"},
+        {"expr": "A*X", "wrt": "X", "layout": "vec"},
+        {"expr": "s*X", "wrt": "s", "vars": {"s": ""}, "layout": "shape_of_output"},
+    ]
+    status, found, _ = batch("derive", *lines)
+    assert status == 0 and [f["layout"] for f in found] == [line["layout"] for line in lines]
+
+
+@pytest.mark.parametrize("layout", ["vec", "gradient", "hessian"])
+def test_a_layout_that_a_result_has_not_is_an_error(batch, layout):
+    status, (found,), _ = batch("verify", {"expr": "A*x", "wrt": "x", "layout": layout, "claim": "A"})
+    message = f"the layout of this result is denominator, not {layout}; to choose there are denominator, numerator"
+    assert status == 2 and found["error"] == {"kind": "InputError", "message": message}
 
 
 BAD_LINES = [
@@ -547,6 +600,18 @@ def test_a_bad_line_is_a_result_and_no_stop(batch, line, kind, message):
 def test_a_parse_error_of_a_line_has_its_place(batch):
     _, (found,), _ = batch("derive", {"expr": "x' *\n (x", "wrt": "x"})
     assert found["line"] == 1 and (found["error"]["line"], found["error"]["column"]) == (2, 4)
+
+
+DEEP = "[" * 600 + "]" * 600
+
+
+def test_what_is_no_number_of_json_is_null(run):
+    lines = [
+        f'{{"id": {number}, "expr": "x", "wrt": "x"}}' for number in ("1e999", "NaN", '{"a": [-Infinity, 2]}', DEEP)
+    ]
+    _, out, _ = run("derive", "--input", "-", stdin="\n".join(lines))
+    found = [json.loads(line, parse_constant=pytest.fail) for line in out.splitlines()]
+    assert [f["id"] for f in found] == [None, None, {"a": [None, 2]}, json.loads(DEEP)]
 
 
 def test_verify_judges_lines(batch):
@@ -656,12 +721,33 @@ def test_a_closed_pipe_is_quiet(process):
     assert process.wait(timeout=60) == 141 and process.stderr.read() == ""
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_gets_one_line():
-    with open("/dev/full", "w") as full:
-        done = subprocess.run([*COMMAND, "derive", "x'*x", "--wrt", "x"], stdout=full, stderr=subprocess.PIPE, **PLACE)
-    assert done.returncode == 2
-    assert done.stderr == "derivations: cannot write to standard output: No space left on device\n"
+FULL = "derivations: cannot write to standard output: No space left on device\n"
+ASCII = r"derivations: cannot write to standard output: ascii has no '.+'; say PYTHONIOENCODING=utf-8\n"
+# A command of the shell, its exit status, and what is on standard error where it can be written.
+BROKEN = [
+    ("{} --help > /dev/full", 2, FULL),
+    ("{} --version > /dev/full", 2, FULL),
+    ("{} derive x --wrt x > /dev/full", 2, FULL),
+    ("{} derive 2> /dev/full", 2, ""),
+    ("{} derive 'x*' --wrt x 2> /dev/full", 2, ""),
+    ("{} derive 'x' --wrt x --verify --format numpy > /dev/null 2> /dev/full", 2, ""),
+    ("echo x | {} derive --input - 2> /dev/full > /dev/null", 2, ""),
+    ("{} derive 'x*' --wrt x > /dev/full 2>&1", 2, ""),
+    ("{} derive 'x*' --wrt x 2>&-", 2, ""),
+    ("echo x | {} derive --input - 2>&- > /dev/null", 2, ""),
+    ("PYTHONIOENCODING=ascii {} rules", 2, ASCII),
+    ("{} --help | true; exit ${PIPESTATUS[0]}", 141, ""),
+    ("{} rules | true; exit ${PIPESTATUS[0]}", 141, ""),
+    ("{} derive 2>&1 | true; exit ${PIPESTATUS[0]}", 141, ""),
+]
+
+
+@pytest.mark.skipif(not (Path("/dev/full").exists() and which("bash")), reason="needs /dev/full and bash")
+@pytest.mark.parametrize(("command", "status", "message"), BROKEN, ids=lambda a: a if isinstance(a, str) else "")
+def test_what_cannot_be_written_ends_with_a_status_and_a_line(command, status, message):
+    line = command.replace("{}", shlex.join(COMMAND))
+    done = subprocess.run(["bash", "-c", line], capture_output=True, **PLACE)
+    assert (done.returncode, done.stdout) == (status, "") and re.fullmatch(message, done.stderr)
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")

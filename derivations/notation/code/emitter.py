@@ -13,7 +13,9 @@ from derivations.notation.code.libraries import (
     NEED_SCIPY,
     SCIPY,
     gradient_name,
+    identifier,
     loss_gradients,
+    unique,
 )
 from derivations.notation.code.pieces import POWER, SUM, TERM, Piece, number
 
@@ -21,6 +23,7 @@ from derivations.notation.code.pieces import POWER, SUM, TERM, Piece, number
 LONGEST_PARTS = (60, 40, 20)
 # With the indentation that makes 120 characters.
 LONGEST_LINE = 116
+VIEWS = {"transpose", "reshape", "swap", "diagonal", "take"}
 
 
 def function(result, library, identifiers, expression, name, summary):
@@ -42,11 +45,7 @@ class Emitter:
         self.forms = LIBRARIES[library]
         gradients = [gradient_name(g) for g in loss_gradients(expression)]
         self.parameters = (*identifiers.values(), *gradients)
-        self.taken = {
-            *self.parameters,
-            *helpers.HELPERS[library],
-            *(str(s) for s in sizes_of(expression, identifiers)),
-        }
+        self.taken = {*self.parameters, *helpers.HELPERS[library]}
         self.sizes, self.pieces, self.lines = {}, {}, []
 
     def body(self, result):
@@ -55,8 +54,11 @@ class Emitter:
             self.forms = {**self.forms, **SCIPY}
         self.uses = uses(result, operations)
         value = self.inside(result)
-        if result.is_static and self.library == "torch":
-            value = self.fill("number", value)
+        if result.is_static:
+            value = self.fill("constant", value)
+        elif shows_an_argument(result):
+            # Who writes on the result does not mean to write on the argument; a scalar may be a plain number.
+            value = self.fill("copy", value) if result.shape else Piece(f"1 * {value}", TERM)
         rows, columns = shape_of(self.expression)
         if rows == 1 and columns != 1:
             value = f"{value:a}[None, :]"
@@ -65,12 +67,13 @@ class Emitter:
     def layout(self, name, summary, body):
         """Imports, helpers, and the function."""
         needed = helpers.needed(self.library, "\n".join(body))
+        for helper in needed.keys() & set(self.parameters):
+            own = unique(helper, self.taken)
+            needed = {n: re.sub(rf"(?<![\w.]){helper}\b", own, source) for n, source in needed.items()}
+            body = [re.sub(rf"(?<![\w.]){helper}(?=\()", own, line) for line in body]
         head = f"def {name}({'*, ' if self.parameters else ''}{', '.join(self.parameters)}):"
         lines = [f"    {line}" if line else "" for line in (*self.docstring(summary), *body)]
         whole = "\n\n\n".join([*needed.values(), "\n".join([head, *lines])])
-        for helper in needed:
-            if helper in self.parameters:
-                whole = re.sub(rf"(?<![\w.]){helper}(?=\()", f"{helper}_", whole)
         imports = [f"import {m}" for m in ("math", "scipy.linalg", "scipy.special") if f"{m}." in whole]
         imports = sorted([*imports, self.forms["import"]], key=lambda line: line.split()[1])
         return "\n".join(imports) + f"\n\n\n{whole}\n"
@@ -106,12 +109,17 @@ class Emitter:
         if op not in self.pieces:
             piece = self.inside(op)
             if self.deserves_a_line(op, piece):
-                name = next(n for n in (f"t{i}" for i in count(1)) if n not in self.taken)
-                self.taken.add(name)
+                name = self.take_name(f"t{i}" for i in count(1))
                 self.lines.append(f"{name} = {piece}")
                 piece = Piece(name)
             self.pieces[op] = piece
         return self.pieces[op]
+
+    def take_name(self, names):
+        """The first of the names that is not taken, which it is from now on."""
+        name = next(n for n in names if n not in self.taken)
+        self.taken.add(name)
+        return name
 
     def deserves_a_line(self, op, piece):
         if (op.name in FREE and not op.is_static) or (op.is_static and "(" not in piece):
@@ -125,7 +133,7 @@ class Emitter:
 
     def fill(self, name, *pieces):
         """The library's form of an operation."""
-        return Piece(self.forms[name].format(*pieces, dtype=self.dtype(), like=self.like()))
+        return Piece(self.forms[name].format(*pieces, dtype=self.dtype(), inexact=self.inexact()))
 
     def like(self):
         """An argument that has the dtype and the device; best an array, for scalars may be numbers."""
@@ -133,12 +141,17 @@ class Emitter:
         return next((self.identifiers[v] for v in held), next(iter(self.parameters), None))
 
     def dtype(self):
-        like, holds = self.like(), any(map(is_matrix, self.identifiers))
-        if like is None:
-            return "dtype=float" if self.library == "numpy" else "dtype=torch.float64"
+        if not any(map(is_matrix, self.identifiers)):
+            return self.inexact()
+        device = f", device={self.like()}.device" if self.library == "torch" else ""
+        return f"dtype={self.like()}.dtype{device}"
+
+    def inexact(self):
+        """The dtype that is not one of integers, where the arguments are."""
+        like = self.like()
         if self.library == "torch":
-            return f"dtype={like}.dtype, device={like}.device"
-        return f"dtype={like}.dtype" if holds else f"dtype=np.result_type({like}, 0.0)"
+            return f"dtype=torch.result_type({like}, 0.0), device={like}.device" if like else "dtype=torch.float64"
+        return f"dtype=np.result_type({like}, 0.0)" if like else "dtype=float"
 
     def static(self, op):
         return self.number(op.detail)
@@ -147,8 +160,10 @@ class Emitter:
         return number(e, self.size)
 
     def size(self, size):
-        """The name of a size in the code, which a variable may have taken."""
-        self.sizes[size] = str(size) if str(size) not in self.parameters else f"size_{size}"
+        """The name of a size in the code."""
+        if size not in self.sizes:
+            name = identifier(str(size))
+            self.sizes[size] = self.take_name((name, unique(f"size_{name}", self.taken)))
         return self.sizes[size]
 
     def input(self, op):
@@ -305,6 +320,13 @@ def uses(result, operations):
     return found
 
 
+def shows_an_argument(op):
+    """Whether an operation gives an argument, or a view of one."""
+    while op.name in VIEWS:
+        (op,) = op.args
+    return op.name == "input"
+
+
 def wrap(line):
     """A line, or where it is too long the terms of its sum on lines of their own."""
     head, value = re.match(r"(\w+ = |return )(.*)", line).groups()
@@ -317,8 +339,3 @@ def wrap(line):
         return [line]
     terms = [value[a:b].strip() for a, b in pairwise([*cuts, len(value)])]
     return [f"{head}(", *(f"    {term}" for term in terms), ")"]
-
-
-def sizes_of(e, inputs):
-    """The symbols that stand as sizes or numbers in an expression, and those of its variables."""
-    return e.free_symbols | {s for v in inputs if is_matrix(v) for size in v.shape for s in size.free_symbols}

@@ -12,7 +12,8 @@ from derivations.expressions import freed, is_matrix, settled
 from derivations.notation import text
 from derivations.notation.code import emitter, systems
 from derivations.notation.code.actions import actions, direction
-from derivations.notation.code.libraries import LIBRARIES, identifier
+from derivations.notation.code.arguments import checked, independent_variables
+from derivations.notation.code.libraries import LIBRARIES, identifiers
 from derivations.notation.code.plan import plan
 
 SHARED_SYSTEMS = {"numpy": systems.stacked, "torch": systems.factored}
@@ -21,7 +22,7 @@ SHARED_SYSTEMS = {"numpy": systems.stacked, "torch": systems.factored}
 def write(derivation, library="numpy", name="derivative"):
     """Source of `def derivative(*, A, x): …` with its imports."""
     (result,) = _written_out(derivation, [derivation.result])
-    return source([result], arguments_of(derivation), library, name, _text(result, derivation))
+    return source([result], independent_variables(derivation), library, name, _text(result, derivation))
 
 
 def write_operator(derivation, library="numpy", name="directional_derivative"):
@@ -29,16 +30,17 @@ def write_operator(derivation, library="numpy", name="directional_derivative"):
     equal = _written_out(derivation, actions(derivation))
     along = direction(derivation)
     summary = f"{min((_text(e, derivation) for e in equal), key=len)}, the derivative applied to {along}"
-    return source(equal, (*arguments_of(derivation), along), library, name, summary)
+    return source(equal, (*independent_variables(derivation), along), library, name, summary)
 
 
 def function(derivation, library="numpy"):
-    """The callable; its source is visible to inspect and to tracebacks."""
-    return compiled(write(derivation, library), "derivative")
+    """The callable, which checks the shapes of its arguments; its source is visible to inspect and to tracebacks."""
+    return checked(compiled(write(derivation, library), "derivative"), independent_variables(derivation))
 
 
 def operator(derivation, library="numpy"):
-    return compiled(write_operator(derivation, library), "directional_derivative")
+    action = compiled(write_operator(derivation, library), "directional_derivative")
+    return checked(action, (*independent_variables(derivation), direction(derivation)))
 
 
 def compiled(source, name):
@@ -52,12 +54,6 @@ def compiled(source, name):
             f"the code needs {missing.name}, which is not installed: pip install {missing.name}"
         ) from missing
     return scope[name]
-
-
-def arguments_of(derivation):
-    """The variables that are not defined by others."""
-    defined = {symbol for symbol, _ in derivation.definitions}
-    return tuple(v for v in derivation.variables if v not in defined)
 
 
 def _written_out(derivation, expressions):
@@ -79,8 +75,8 @@ def source(equal, variables, library, name, summary):
     """Source of a function of the variables that computes one of several equal expressions."""
     if library not in LIBRARIES:
         raise UnsupportedError(f"no code for {library!r}; expected one of {', '.join(LIBRARIES)}")
-    identifiers = {v: identifier(v.name) for v in variables}
-    names = {form(v): i for v, i in identifiers.items() for form in ((settled, freed) if is_matrix(v) else (settled,))}
-    graph, result = plan(equal, {**names, **identifiers})
+    own = identifiers(variables)
+    names = {form(v): i for v, i in own.items() for form in ((settled, freed) if is_matrix(v) else (settled,))}
+    graph, result = plan(equal, {**names, **own})
     result = SHARED_SYSTEMS[library](graph, result)
-    return emitter.function(result, library, identifiers, equal[-1], name, summary)
+    return emitter.function(result, library, own, equal[-1], name, summary)

@@ -1,7 +1,7 @@
 """What each library calls the array operations, and the short functions that a source defines for itself.
 
 A template's fields are arguments; `{0:a}` asks for an atom there, `{0:p}` for what may stand in a product.
-`{dtype}` says like what an array is to be made.
+`{dtype}` says like what an array is to be made, and `{inexact}` like what a number that need not be an integer.
 """
 
 import keyword
@@ -15,10 +15,29 @@ from derivations.notation.inference import FUNCTION_NAMES
 # ------------------------------------------------------------------------------------------- names
 
 
+# The modules and the functions of Python that the lines of a generated function name.
+RESERVED = {"np", "torch", "math", "scipy", "int", "abs", "float"}
+
+
 def identifier(name):
-    """A Python identifier for a variable's name."""
+    """A Python identifier for a name, that of a variable or of a size."""
     name = re.sub(r"\W", "_", name)
-    return f"{name}_" if keyword.iskeyword(name) or name in ("np", "torch", "math", "scipy") else name
+    return f"{name}_" if keyword.iskeyword(name) or name in RESERVED else name
+
+
+def identifiers(variables):
+    """Variable -> an identifier that no other has; a name that is an identifier stays as it is."""
+    found = {}
+    for v in sorted(variables, key=lambda v: identifier(v.name) != v.name):
+        found[v] = unique(identifier(v.name), found.values())
+    return {v: found[v] for v in variables}
+
+
+def unique(name, taken):
+    """The name, with underscores after it while it is taken."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def loss_gradients(result):
@@ -129,7 +148,9 @@ LIBRARIES = {
         "eye": "np.eye({0}, {dtype})",
         "ones": "np.ones({0}, {dtype})",
         "zeros": "np.zeros({0}, {dtype})",
-        "number": "np.asarray({0}, dtype=np.result_type({like}, 0.0))",
+        "number": "np.asarray({0}, {inexact})",
+        "constant": "np.asarray({0}, {inexact})[()]",
+        "copy": "{0:a}.copy()",
         "logdet": "logdet({0})",
         "norm": "np.linalg.norm({0})",
         "logsumexp": "logsumexp({0})",
@@ -159,9 +180,9 @@ LIBRARIES = {
         **{name: f"torch.{name}({{0}})" for name in SAME_NAME},
         **_same("torch"),
         "erf": "torch.erf({0})",
-        "factorial": "torch.exp(torch.lgamma({0:p} + 1))",
+        "factorial": "gamma({0} + 1)",
         "lgamma": "torch.lgamma({0:p} + 1)",
-        "normcdf": "torch.special.ndtr({0})",
+        "normcdf": "normcdf({0})",
         "normpdf": "normpdf({0})",
         "sigmoid": "torch.sigmoid({0})",
         "softplus": "softplus({0})",
@@ -175,7 +196,9 @@ LIBRARIES = {
         "eye": "torch.eye({0}, {dtype})",
         "ones": "torch.ones({0}, {dtype})",
         "zeros": "torch.zeros({0}, {dtype})",
-        "number": "torch.as_tensor({0}, {dtype})",
+        "number": "torch.as_tensor({0}, {inexact})",
+        "constant": "torch.as_tensor({0}, {inexact})",
+        "copy": "{0:a}.clone()",
         "logdet": "torch.logdet({0})",
         "norm": "torch.linalg.vector_norm({0})",
         "logsumexp": "torch.logsumexp({0}, 0)",
@@ -195,7 +218,7 @@ LIBRARIES = {
         "sinm": "torch.linalg.matrix_exp(1j * {0:p}).imag",
         "cosm": "torch.linalg.matrix_exp(1j * {0:p}).real",
         "expm_frechet": "expm_frechet({0}, {1})",
-        "gamma": "torch.exp(torch.lgamma({0}))",
+        "gamma": "gamma({0})",
         "loggamma": "torch.lgamma({0})",
         "digamma": "torch.digamma({0})",
         "polygamma": "torch.polygamma({0}, {1})",

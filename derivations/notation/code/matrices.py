@@ -28,7 +28,7 @@ from derivations.expressions import (
 from derivations.kronecker import Commutation, Kronecker, Unvec, Vec
 from derivations.notation.code.costs import degree
 from derivations.notation.code.libraries import FUNCTIONS, OF_SYMMETRIC, gradient_name
-from derivations.notation.code.products import SHORT_POWER, Leaf, natural_shape
+from derivations.notation.code.products import SHORT_POWER, Leaf, array_shape
 from derivations.notation.code.reductions import diagonals
 from derivations.notation.code.scalars import add
 from derivations.spectral import (
@@ -95,7 +95,7 @@ def zero(planner, e):
 
 
 def loss_gradient(planner, e):
-    return planner.graph.make("input", (), natural_shape(e.shape), gradient_name(e))
+    return planner.graph.make("input", (), array_shape(e.shape), gradient_name(e))
 
 
 def apply(planner, e):
@@ -138,9 +138,7 @@ def softmax(planner, e, prefix=""):
     if isinstance(e, SoftmaxRows) and 1 not in matrix.shape:
         return planner.graph.make(f"{prefix}softmax_rows", (planner.natural(matrix),), matrix.shape)
     flat = planner.flat(matrix)
-    return planner.graph.reshape(
-        planner.graph.make(f"{prefix}softmax", (flat,), flat.shape), natural_shape(matrix.shape)
-    )
+    return planner.graph.reshape(planner.graph.make(f"{prefix}softmax", (flat,), flat.shape), array_shape(matrix.shape))
 
 
 def kronecker(planner, e):

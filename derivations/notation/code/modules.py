@@ -7,58 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from sympy import Integer
 
 from derivations.derivation import Derivation
-from derivations.errors import DerivationError, ShapeError, UnsupportedError
-from derivations.expressions import is_matrix, settled
+from derivations.errors import DerivationError, UnsupportedError
+from derivations.expressions import settled
 from derivations.notation import text
-from derivations.notation.code.libraries import identifier
+from derivations.notation.code.arguments import independent_variables, sizes_of
+from derivations.notation.code.libraries import identifiers
 from derivations.rewriting import equalities
 from derivations.scalars import Loss
-
-# ------------------------------------------------------------------------------ shapes at run time
-
-KINDS = ("a scalar", "a vector", "a matrix")
-
-
-def natural_shape(variable):
-    """The shape of an argument, as SymPy sizes: () of a scalar, (n,) of a vector, (m, n) of a matrix."""
-    if not is_matrix(variable):
-        return ()
-    rows, columns = variable.shape
-    return (rows,) if columns == 1 else (rows, columns)
-
-
-def sizes_of(variables, shapes):
-    """Size symbol -> number, read off the shapes of arguments by name; ShapeError names one that does not fit."""
-    given = [(identifier(v.name), natural_shape(v)) for v in variables if identifier(v.name) in shapes]
-    sizes, holders = {}, {}
-    for name, expected in given:
-        found = tuple(shapes[name])
-        if len(found) != len(expected):
-            raise ShapeError(
-                f"{name} has the shape {found}; expected {KINDS[len(expected)]}, of shape {_written(expected)} "
-                "(derive with variables= where another kind is meant)"
-            )
-        for size, number in zip(expected, found):
-            if size.is_Symbol and size not in sizes:
-                sizes[size], holders[size] = Integer(number), f"{name} {found}"
-    for name, expected in given:
-        for size, number in zip(expected, shapes[name]):
-            known = size.xreplace(sizes)
-            if known.is_Integer and known != number:
-                why = ", ".join(f"{s} = {sizes[s]} in {holders[s]}" for s in sorted(size.free_symbols, key=str))
-                raise ShapeError(
-                    f"{name} has the shape {tuple(shapes[name])}; expected {_written(expected)}"
-                    + (f", where {why}" if why else "")
-                )
-    return sizes
-
-
-def _written(shape):
-    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
 
 # ------------------------------------------------------------- layouts: one order of axes for them all
 
@@ -130,9 +87,7 @@ class ClosedForm(torch.autograd.Function):
 
     @staticmethod
     def forward(formulas, *inputs):
-        value = formulas.value(**dict(zip(formulas.variables, inputs)))
-        # torch wants a view of an input that is the value itself.
-        return value.view_as(value) if any(value is x for x in inputs) else value
+        return formulas.value(**dict(zip(formulas.variables, inputs)))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -238,17 +193,12 @@ def _plain(derivation):
     return derivation.expression.xreplace(twins), frozenset(twins.values())
 
 
-def independent_variables(derivation):
-    """The variables that are arguments: those that are not abbreviations."""
-    defined = {symbol for symbol, _ in derivation.definitions}
-    return [v for v in derivation.variables if v not in defined]
-
-
 def _formulas(derivations):
     first = derivations[0]
-    variables = {identifier(v.name): v for v in independent_variables(first)}
+    variables = {name: v for v, name in identifiers(independent_variables(first)).items()}
+    names = {v.name: name for name, v in variables.items()}
     value = equalities(first.expression, first.variables, definitions=first.definitions)
-    derivatives = {identifier(d.wrt.name): (d, d.to_function("torch")) for d in derivations}
+    derivatives = {names[d.wrt.name]: (d, d.to_function("torch")) for d in derivations}
     return Formulas(variables, value.to_function("torch"), derivatives)
 
 

@@ -1,6 +1,6 @@
 """Pieces of Python text with their precedence, and numbers and sizes as Python writes them."""
 
-from sympy import Add, Mul, Pow, S
+from sympy import Add, Float, Mul, Pow, S
 
 from derivations.notation.code.libraries import STATIC_FUNCTIONS
 
@@ -14,6 +14,8 @@ CONSTANTS = {
     S.NaN: "math.nan",
     S.ComplexInfinity: "math.nan",
 }
+# Larger ones are written as floats, for arrays of integers overflow.
+LARGEST_INTEGER = 2**53
 # A denominator up to this one makes a short decimal fraction, such as 0.125.
 MOST_BINARY = 64
 
@@ -34,8 +36,10 @@ class Piece(str):
 
 def number(e, size):
     """A number made of numbers and sizes; size(symbol) is the name of a size."""
-    if e.is_Integer:
-        return Piece(str(e), ATOM if e >= 0 else SUM)
+    if e.is_Integer and abs(e) > LARGEST_INTEGER:
+        e = Float(e)
+    if e.is_Integer or e.is_Float:
+        return Piece(str(e) if e.is_Integer else repr(float(e)).replace("inf", "math.inf"), ATOM if e >= 0 else SUM)
     if e.is_Rational:
         if e.q & (e.q - 1) == 0 and e.q <= MOST_BINARY:
             return Piece(repr(float(e)), ATOM if e > 0 else SUM)

@@ -14,7 +14,7 @@ from derivations.notation.code.costs import Costs, is_likely_less, least
 from derivations.notation.code.libraries import FUNCTIONS, STATIC_FUNCTIONS
 from derivations.notation.code.matrices import below_gap
 from derivations.notation.code.operations import Graph
-from derivations.notation.code.products import Products, distinct_parts, has_narrow_term, natural_shape, shared_parts
+from derivations.notation.code.products import Products, array_shape, distinct_parts, has_narrow_term, shared_parts
 from derivations.notation.code.scalars import is_even_power
 from derivations.scalars import Norm
 from derivations.spectral import LargestEigenvector, PseudoInverse, symmetric_part
@@ -76,7 +76,7 @@ class Planner:
         self.graph = Graph()
         self.costs = Costs(sorted({v.shape for v in inputs if is_matrix(v)}, key=str))
         self.products = Products(self.graph, self.costs, self.natural, self.loose, parts, inverted, multiplies)
-        self.inputs = {v: self.graph.make("input", (), natural_shape(shape_of(v)), name) for v, name in inputs.items()}
+        self.inputs = {v: self.graph.make("input", (), array_shape(shape_of(v)), name) for v, name in inputs.items()}
         self.known, self.inverses = {}, {}
         nodes = distinct_parts(expression)
         self.invertible = {n.args[0] for n in nodes if isinstance(n, Inverse)}
@@ -86,7 +86,7 @@ class Planner:
 
     def natural(self, e):
         """The array of an expression: of no axis for a scalar, one for a vector, two for a matrix."""
-        return self.graph.spread(self.loose(e), natural_shape(shape_of(e)))
+        return self.graph.spread(self.loose(e), array_shape(shape_of(e)))
 
     def loose(self, e):
         """An array that broadcasts to that of the expression."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sympy import Mul, S
 
-from derivations.elementwise import Diag
+from derivations.elementwise import Diag, DiagonalOf, Hadamard
 from derivations.expressions import (
     Identity,
     Inner,
@@ -53,7 +53,7 @@ def factors_of(core):
 
 
 def expanded(factors):
-    """Short powers as products and matrices of ones as outer products, polar factors as such."""
+    """Short powers as products, matrices of ones as outer products, entries on the diagonal as diagonals."""
     found = []
     for f in factors:
         inside, turn = (f.args[0], Transpose) if isinstance(f, Transpose) else (f, lambda g: g)
@@ -61,6 +61,8 @@ def expanded(factors):
             found += [Ones(f.shape[0], 1), Ones(1, f.shape[1])]
         elif isinstance(inside, Power) and inside.args[1].is_Integer and inside.args[1] <= SHORT_POWER:
             found += [turn(inside.args[0])] * int(inside.args[1])
+        elif isinstance(f, Hadamard) and any(isinstance(g, (Identity, Diag)) for g in f.args):
+            found.append(Diag(Hadamard(*map(DiagonalOf, f.args))))
         else:
             found.append(f)
     return tuple(found)
@@ -252,7 +254,7 @@ class Products:
         parts = [self.chain((*before, *factors_of(core), *after), self.loose(scalar)) for scalar, core in terms]
         shape = whole.shape[::-1] if turn else whole.shape
         rows, columns = before[0].shape[0] if before else shape[0], after[-1].shape[1] if after else shape[1]
-        return self.graph.spread(self.graph.add(*parts), natural_shape((rows, columns)))
+        return self.graph.spread(self.graph.add(*parts), array_shape((rows, columns)))
 
     def _applied_parts(self, parts, right):
         """A Kronecker product of parts applied: each to its own axis, the last ones first."""
@@ -273,7 +275,7 @@ class Products:
             else:
                 axes = graph.reshape(array, (before, part.shape[1], after))
                 array = graph.matmul(self.matrix(part), axes)
-        return graph.reshape(array, natural_shape((Mul(*sizes), columns)))
+        return graph.reshape(array, array_shape((Mul(*sizes), columns)))
 
     def _commuted(self, array, before, first, second, after):
         """The two middle ones of four axes exchanged; outer ones of length 1 are left out."""
@@ -288,10 +290,10 @@ class Products:
     def _along_an_end(self, part, array, before, after):
         """The part on the first axis, or on the last one."""
         shape = (part.shape[1], after) if before == 1 else (before, part.shape[1])
-        inner = Leaf(self.graph.reshape(array, natural_shape(shape)), shape)
+        inner = Leaf(self.graph.reshape(array, array_shape(shape)), shape)
         factors = (part, inner) if before == 1 else (inner, Transpose(part))
         whole = (factors[0].shape[0], factors[1].shape[1])
-        return self.graph.spread(self.chain(factors), natural_shape(whole))
+        return self.graph.spread(self.chain(factors), array_shape(whole))
 
     def matrix(self, expression):
         """An array of two axes, of vectors too."""
@@ -334,6 +336,6 @@ def _is_repeated(power):
     return power.args[1].is_Integer and SHORT_POWER < power.args[1] <= LONG_POWER
 
 
-def natural_shape(shape):
-    """The shape of the array of a scalar, a vector or a matrix."""
+def array_shape(shape):
+    """The shape of an array inside a function, where rows are 1-D as columns are."""
     return tuple(size for size in shape if size != 1)

@@ -4,7 +4,7 @@ tr(AB) and diag(AB) need the entries of A and of B' only, and 1'AB1 only sums of
 """
 
 from derivations.elementwise import Apply, Diag, DiagonalOf, Hadamard
-from derivations.expressions import EntrySum, Ones, Power, Product, Scale, Sum, Transpose, split_scale
+from derivations.expressions import EntrySum, Inverse, Ones, Power, Product, Scale, Sum, Transpose, split_scale
 from derivations.kronecker import Kronecker
 from derivations.notation.code.products import SHORT_POWER, segments
 from derivations.scalars import Trace
@@ -73,9 +73,9 @@ def diagonals(planner, matrix):
 
 def entry_sums(planner, matrix):
     graph, chain = planner.graph, planner.products.chain
-    if isinstance(matrix, Product):
+    if isinstance(matrix, (Product, Inverse, Diag)):
         rows, columns = matrix.shape
-        yield chain((*_ones(1, rows), *matrix.args, *_ones(columns, 1)))
+        yield chain((*_ones(1, rows), *_factors(matrix), *_ones(columns, 1)))
         return
     entries = planner.natural(matrix)
     yield graph.sum(entries)

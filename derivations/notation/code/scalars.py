@@ -3,7 +3,7 @@
 from sympy import Add, And, Contains, Integer, Mul, Pow, factorial, log
 
 from derivations.elementwise import Diag
-from derivations.expressions import EntrySum, Inner
+from derivations.expressions import EntrySum, Inner, Inverse
 from derivations.notation.code.reductions import entry_sums, traces
 from derivations.scalars import Det, LogDet, LogSumExp, Norm, Trace
 from derivations.spectral import LargestEigenvalue, NuclearNorm, symmetric_part
@@ -64,6 +64,8 @@ def norm(planner, e):
 
 
 def determinant(planner, e):
+    if isinstance(e, LogDet) and isinstance(e.args[0], Inverse):
+        return planner.graph.negative(planner.loose(LogDet(e.args[0].args[0])))
     if isinstance(e.args[0], Diag):
         vector = planner.natural(e.args[0].args[0])
         return planner.graph.make({Det: "prod", LogDet: "logdet_of_diagonal"}[type(e)], (vector,))

@@ -210,7 +210,12 @@ def test_definitions_and_conditions_stand_below():
     d = derive("norm1(h)", "x", variables={"A": "m,n", "x": "n"}, definitions={"h": "A*x"})
     text = d.to_latex()
     assert r"\text{where}\quad \mathbf{h} &= \mathbf{A}\mathbf{x}" in text
-    assert text.index("where") < text.index("with the slope of")
+    assert text.index("where") < text.index("assumed: the slope of")
+
+
+def test_conditions_are_clauses_of_one_line():
+    text = derive("norm2(x) + sum(relu(x))", "x", variables={"x": "n"}).to_latex()
+    assert r"\text{assumed: $\operatorname{ReLU}'(0) = 0$; the argument of the norm is not zero}" in text
 
 
 def test_a_definition_that_nobody_meets_is_not_shown():

@@ -266,7 +266,7 @@ def test_gradients_of_linear_models_are_those_of_autograd():
     assert float(abs(X @ w - y).min()) == 0
     assert_close(evaluated(likelihoods.gaussian_gradient(), X=X, w=w, y=y, s=scale), gradient_of(Normal))
     assert_close(evaluated(likelihoods.laplace_gradient(), X=X, w=w, y=y, b=scale), gradient_of(Laplace))
-    assert likelihoods.laplace_gradient().conditions == ("the slope of |u| at 0 is 0",)
+    assert likelihoods.laplace_gradient().conditions == ("the slope of the absolute value at 0 is 0",)
 
 
 def test_the_poisson_gradient_is_that_of_the_loss_of_torch():

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+import torch
 from sympy import Integer, Symbol
 
 from derivations import derive
+from derivations.derivation import Derivation
 from derivations.differentiation import differentiate
 from derivations.elementwise import SLOTS
 from derivations.expressions import Product, Variable, Zero, multiply
@@ -100,6 +102,28 @@ def test_a_small_error_in_one_entry_is_seen():
     d = derive("x'*B*x", "x", variables=SHAPES)
     wrong = d.result + Product(Variable("B", n, n), multiply(Integer(10) ** -8, d.wrt))
     assert autograd.check(replace(d, result=wrong)).passed is False
+
+
+def code_that_raises(error):
+    def function(**arguments):
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize("error", [RuntimeError("size mismatch"), ValueError("a"), TypeError("b"), IndexError("c")])
+def test_code_that_fails_is_a_failure_and_no_traceback(error, monkeypatch):
+    monkeypatch.setattr(Derivation, "to_function", lambda self, library: code_that_raises(error))
+    found = autograd.check(derive("x'*B*x", "x", variables=SHAPES))
+    assert found.passed is False
+    assert found.note == f"the generated code fails with {type(error).__name__}: {error}"
+
+
+def test_code_that_meets_singular_matrices_everywhere_did_not_run(monkeypatch):
+    error = torch.linalg.LinAlgError("singular")
+    monkeypatch.setattr(Derivation, "to_function", lambda self, library: code_that_raises(error))
+    found = autograd.check(derive("x'*B*x", "x", variables=SHAPES))
+    assert found.passed is None and "no point inside the domain" in found.note
 
 
 def test_a_loss_is_any_smooth_function():

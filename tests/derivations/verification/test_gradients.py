@@ -10,8 +10,9 @@ import torch
 
 import derivations as dv
 from derivations.differentiation import differentiate
-from derivations.expressions import Product, Variable
+from derivations.expressions import PROPERTIES, Product, Variable
 from derivations.scalars import Loss
+from derivations.verification.callables import DOMAINS
 
 SQUARES = "norm2(X*w - y)^2"
 PD = {"P": {"shape": ["n", "n"], "props": ["positive_definite"]}}
@@ -202,6 +203,29 @@ def test_a_wrong_backward_is_told_from_a_wrong_value():
     assert "the value:" not in str(caught.value)
 
 
+ON_A_KINK = "the values agree, and the point lies on a kink: one subgradient may be as good as another"
+
+
+@pytest.mark.parametrize(
+    ("function", "text", "x"),
+    [
+        (lambda x: torch.clamp(x, -1, 1).sum(), "sum(clip(x, -1, 1))", [1.0, 0.5, -1.0]),
+        (lambda x: torch.where(x >= 0, x, 0).sum(), "sum(relu(x))", [0.0, 0.0]),
+        (lambda x: np.maximum(x.numpy(), 0).sum(), "sum(relu(x))", [0.0, -1.0]),
+        (lambda x: torch.where(x >= 0, x, 0), "relu(x)", [0.0, 2.0]),
+    ],
+)
+def test_on_a_kink_backward_is_not_blamed(function, text, x):
+    with pytest.raises(AssertionError) as caught:
+        dv.check_gradient(function, text, wrt="x", x=x)
+    assert re.findall("hint: (.*)", str(caught.value)) == [ON_A_KINK]
+
+
+def test_beside_a_kink_backward_is_blamed():
+    with pytest.raises(AssertionError, match="it is backward that is wrong"):
+        dv.check_gradient(lambda x: HalfGradient.apply(x) + x.abs().sum(), "x'*x + norm1(x)", wrt="x", x=[0.0, 1.0])
+
+
 def test_the_message_shows_the_worst_entry():
     x = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
 
@@ -223,7 +247,7 @@ def test_the_worst_entry_of_a_jacobian_and_the_conventions():
     x = torch.tensor([1.0, -2.0], dtype=torch.float64)
     A = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
     with pytest.raises(
-        AssertionError, match=r"df\[2\]/dx\[0\] is 0\.01, expected 0.*\n.*\n.*\n.*\n.*where ReLU'\(0\) = 0"
+        AssertionError, match=r"df\[2\]/dx\[0\] is 0\.01, expected 0.*\n.*\n.*\n.*\n.*assumed: ReLU'\(0\) = 0"
     ):
         dv.check_gradient(
             lambda A, x: torch.cat([torch.relu(A[:2] @ x), torch.nn.functional.leaky_relu(A[2:] @ x) * 1]),
@@ -381,17 +405,45 @@ def test_bad_requests_are_refused_with_the_way_out(arguments, options, error, me
         ("prob", [[0.5], [0.6]]),
         ("onehot", [[1], [1]]),
         ("onehot_rows", [[1, 1], [0, 1]]),
+        ("orthogonal", [[2, 0], [0, 2]]),
+        ("invertible", [[1, 2], [2, 4]]),
+        ("centred", [[1], [2]]),
+        ("small", [[0.5, 0.5], [0.5, -1.5]]),
     ],
 )
 def test_a_tensor_outside_of_the_declared_domain_is_refused(props, rows):
     rows = np.array(rows, float)
     shape = ["n"] if rows.shape[1] == 1 else ["n", "n"]
-    declared = {"S": {"shape": shape, "props": [props]}}
+    declared = {"t": "", "S": {"shape": shape, "props": [props]}}
+    given = rows[:, 0] if len(shape) == 1 else rows
     with pytest.raises(dv.DomainError, match=f"S is declared {props.replace('_', ' ')}, and the given tensor is not"):
-        dv.check_gradient(
-            lambda S: S.sum(), "sum(S)", wrt="S", variables=declared, S=rows[:, 0] if len(shape) == 1 else rows
-        )
-    assert dv.check_gradient(lambda S: S.sum(), "sum(S)", wrt="S", variables=declared).passed
+        dv.check_gradient(lambda S, t: t * S.sum(), "t*sum(S)", wrt="t", variables=declared, S=given)
+    assert dv.check_gradient(lambda S, t: t * S.sum(), "t*sum(S)", wrt="t", variables=declared).passed
+
+
+def test_every_property_is_checked():
+    assert DOMAINS.keys() == PROPERTIES
+
+
+def test_tensors_that_have_what_is_declared_pass():
+    Q, _ = torch.linalg.qr(torch.randn(5, 5, generator=torch.manual_seed(0)))
+    declared = {"Q": {"shape": ["n", "n"], "props": ["orthogonal"]}}
+    assert dv.check_gradient(lambda Q, x: ((Q @ x) ** 2).sum(), "norm2(Q*x)^2", wrt="x", variables=declared, Q=Q).passed
+    x = 100 * torch.randn(1000)
+    declared = {"x": {"shape": ["n"], "props": ["centred"]}}
+    assert dv.check_gradient(lambda x: x @ x, "x'*x", wrt="x", variables=declared, x=x - x.mean()).passed
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"x": [0.0, 0.0], "s": 1.0}, "^the given point is outside of the domain: the formula is not finite$"),
+        ({"x": [0.0, 0.0]}, "in 40 attempts with the given x .* or give other tensors in at="),
+    ],
+)
+def test_a_point_outside_of_the_domain_is_told_from_one_that_was_not_found(given, message):
+    with pytest.raises(dv.DomainError, match=message):
+        dv.check_gradient(lambda s, x: s * x.norm(), "s*norm2(x)", wrt="x", variables={"s": "", "x": "n"}, at=given)
 
 
 def test_own_tensors_outside_of_the_domain_of_the_formula():

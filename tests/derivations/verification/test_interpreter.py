@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from sympy import And, Contains, Eq, FiniteSet, Integer, Symbol, gamma, log, sqrt
+from sympy import And, Contains, Eq, FiniteSet, Integer, Symbol, factorial, gamma, log, sqrt
 
 from derivations.elementwise import SLOTS
 from derivations.errors import DomainError, UnsupportedError
 from derivations.expressions import Inverse, LossGradient, Power, Transpose, Variable
+from derivations.functions import normcdf
 from derivations.scalars import Det, LogDet, Loss
 from derivations.spectral import (
     Adjugate,
@@ -147,6 +148,28 @@ def test_propositions_are_one_or_zero():
         (Contains(s, FiniteSet(1, 3)), 0),
     ]:
         assert float(interpreter.value(proposition, values, {})) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "at", "expected"),
+    [
+        (normcdf(s), -10.0, 7.619853024160527e-24),
+        (normcdf(s), -37.0, 5.725571222524577e-300),
+        (normcdf(s), 2.0, 0.9772498680518208),
+        (factorial(s), -1.5, -3.5449077018110318),
+        (factorial(s), -2.5, 2.3632718012073544),
+        (factorial(s), 3.5, 11.631728396567448),
+    ],
+)
+def test_functions_far_from_zero_and_their_slopes(expression, at, expected):
+    def f(x):
+        return interpreter.value(expression, {s: x}, {})
+
+    x = tensor([[at]])
+    torch.testing.assert_close(f(x), tensor([[expected]]), rtol=1e-12, atol=0)
+    slope = float(torch.autograd.functional.jacobian(f, x))
+    differences = float(f(x * (1 + 1e-7)) - f(x * (1 - 1e-7))) / (2e-7 * at)
+    assert slope == pytest.approx(differences, rel=1e-6)
 
 
 def test_what_torch_cannot_evaluate_says_so():

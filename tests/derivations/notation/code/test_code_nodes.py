@@ -1,6 +1,7 @@
 """The code of every node in both libraries, against the value of the text by an interpreter of its own."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,12 @@ def of_text(source):
     """The derivation of a value, whose result is turned into code all the same."""
     reading, _ = read(source, SHAPES)
     return Derivation(reading.expression, tuple(reading.variables.values()), (), reading.expression, "value")
+
+
+def of_its_own(source):
+    """The same of the variables that occur, so that no other says what their sizes are."""
+    d = of_text(source)
+    return replace(d, variables=tuple(v for v in d.variables if d.expression.has(v)))
 
 
 def call(derivation, library, point, dtype=torch.float64):
@@ -311,31 +318,31 @@ def test_autograd_runs_through_torch_code(text, text_value, relative_error):
 @pytest.mark.parametrize("library", BOTH)
 def test_the_adjugate_of_a_singular_matrix_is_exact(library):
     A = torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]], dtype=torch.float64)
-    got = np.asarray(call(of_text("adj(A)"), library, {"A": A}))
+    got = np.asarray(call(of_its_own("adj(A)"), library, {"A": A}))
     np.testing.assert_allclose(got, [[-3, 6, -3], [6, -12, 6], [-3, 6, -3]], atol=1e-12)
 
 
 @pytest.mark.parametrize("library", BOTH)
 def test_the_log_determinant_neither_underflows_nor_hides_a_sign(library):
     P = 1e-3 * torch.eye(200, dtype=torch.float64)
-    assert float(call(of_text("logdet(P)"), library, {"P": P})) == pytest.approx(200 * np.log(1e-3))
+    assert float(call(of_its_own("logdet(P)"), library, {"P": P})) == pytest.approx(200 * np.log(1e-3))
     flipped = P.clone()
     flipped[0, 0] = -1
-    assert np.isnan(np.asarray(call(of_text("logdet(A)"), library, {"A": flipped})))
+    assert np.isnan(np.asarray(call(of_its_own("logdet(A)"), library, {"A": flipped})))
 
 
 @pytest.mark.parametrize("library", BOTH)
 @pytest.mark.parametrize("text", ["logm(A)", "sqrtm(A)"])
 def test_a_function_that_is_not_real_is_nan_and_not_a_real_part(text, library):
     A = torch.tensor([[-1.0, 0.5], [0, -2]], dtype=torch.float64)
-    assert np.isnan(np.asarray(call(of_text(text), library, {"A": A}))).all()
+    assert np.isnan(np.asarray(call(of_its_own(text), library, {"A": A}))).all()
 
 
 @pytest.mark.parametrize("library", BOTH)
 def test_the_root_of_a_singular_matrix_is_finite(library):
     """A'A has zero eigenvalues, which rounding may make negative."""
     C = torch.tensor([[1.0, 2, 3], [2, 4, 6], [1, 0, 1], [0, 0, 0]], dtype=torch.float64)
-    root = np.asarray(call(of_text("sqrtm(C'*C)"), library, {"C": C}))
+    root = np.asarray(call(of_its_own("sqrtm(C'*C)"), library, {"C": C}))
     np.testing.assert_allclose(root @ root, (C.T @ C).numpy(), atol=1e-6)
 
 
@@ -364,6 +371,85 @@ def test_the_eigenvector_moves_without_its_own_eigenvalue(library):
     expected[0, 1] = expected[1, 0] = y[0] * y[1] / 2e3
     expected[0, 2] = expected[2, 0] = y[0] * y[2] / 1e3
     np.testing.assert_allclose(got, expected, atol=1e-15)
+
+
+JORDAN = [[2.0, 1, 0], [0, 2, 1], [0, 0, 2]]
+# f(2), f'(2) and f''(2)/2 stand on the diagonals.
+OF_JORDAN = {"logm(A)": (np.log(2), 1 / 2, -1 / 8), "sqrtm(A)": (2**0.5, 2**-1.5, -(2**-4.5))}
+
+
+@pytest.mark.parametrize("coupled", [0.0, 1e-13], ids=["defective", "nearly defective"])
+@pytest.mark.parametrize("library", BOTH)
+@pytest.mark.parametrize("text", OF_JORDAN)
+def test_functions_of_matrices_without_a_basis_of_eigenvectors(text, library, coupled, text_value, relative_error):
+    A = torch.tensor(JORDAN, dtype=torch.float64)
+    A[2, 0] = coupled
+    got = np.asarray(call(of_its_own(text), library, {"A": A}))
+    expected = sum(f * np.eye(3, k=k) for k, f in enumerate(OF_JORDAN[text]))
+    np.testing.assert_allclose(got, expected, atol=1e-12)
+    slope = text.replace("(A)", "_frechet(A,B)")
+    point = {"A": A, "B": values()["B"]}
+    moved = torch.tensor(np.asarray(call(of_its_own(slope), library, point)))
+    assert relative_error(moved, text_value(slope, point, SIZES)) < 1e-11
+
+
+@pytest.mark.parametrize("library", BOTH)
+@pytest.mark.parametrize("name", ["expm", "sinm", "cosm", "logm", "sqrtm"])
+def test_a_derivative_is_linear_in_the_direction_whatever_its_size(name, library):
+    derivation, B = of_its_own(f"{name}_frechet(A,B)"), values()["B"]
+    small = np.asarray(call(derivation, library, {"B": B}))
+    for size in (1e-12, 1e12):
+        got = np.asarray(call(derivation, library, {"B": size * B}))
+        np.testing.assert_allclose(got / size, small, rtol=1e-11, atol=1e-13 * np.abs(small).max())
+    assert not np.asarray(call(derivation, library, {"B": 0 * B})).any()
+
+
+def test_the_directional_derivative_of_the_exponential_at_zero_is_the_direction():
+    point = {"A": torch.zeros(3, 3, dtype=torch.float64), "B": 1e9 * values()["B"]}
+    for library in BOTH:
+        got = np.asarray(call(of_its_own("expm_frechet(A,B)"), library, point))
+        np.testing.assert_allclose(got, point["B"].numpy(), rtol=1e-14)
+
+
+# ------------------------------------------------------------------------------------- far-off arguments
+
+FAR = {
+    # mpmath.ncdf, mpmath.gamma
+    "normcdf(s)": {-10.0: 7.619853024160527e-24, -37.0: 5.725571222524577e-300, 10.0: 1.0},
+    "factorial(s)": {
+        -1.5: -3.5449077018110318,
+        -2.5: 2.3632718012073544,
+        -0.5: 1.7724538509055161,
+        5.0: 120.0,
+        200.0: np.inf,
+        -1.0: np.nan,
+        -2.0: np.nan,
+    },
+}
+
+
+@pytest.mark.parametrize("library", BOTH)
+@pytest.mark.parametrize(("text", "at"), [(text, at) for text, points in FAR.items() for at in points])
+def test_functions_far_from_zero_and_beside_their_poles(text, at, library):
+    point = {"s": torch.tensor([[at]], dtype=torch.float64), "x": torch.full((3, 1), at, dtype=torch.float64)}
+    for form in (text, text.replace("s", "x") if text == "normcdf(s)" else "factorial(x)"):
+        got = np.asarray(call(of_its_own(form), library, point))
+        np.testing.assert_allclose(got, FAR[text][at], rtol=1e-12)
+
+
+@pytest.mark.parametrize("library", BOTH)
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([-np.inf, -np.inf, -np.inf], -np.inf),
+        ([0.0, np.inf, 1.0], np.inf),
+        ([np.inf, np.inf, -np.inf], np.inf),
+        ([0.0, 0.0, -np.inf], np.log(2)),
+    ],
+)
+def test_logsumexp_of_infinite_entries(entries, expected, library):
+    x = torch.tensor(entries, dtype=torch.float64)[:, None]
+    np.testing.assert_allclose(np.asarray(call(of_its_own("logsumexp(x)"), library, {"x": x})), expected)
 
 
 def test_large_arguments_of_softmax_do_not_overflow():

@@ -330,6 +330,40 @@ def test_determinants_of_diagonal_matrices_are_products(library):
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(A.*eye(n))*x", "diagonal(A) * x"),
+        ("C*(A.*eye(n))", "diagonal(A) * C"),
+        ("(A .* diag(x))*B", "(diagonal(A) * x)[:, None] * B"),
+        ("tr((A.*eye(n))*B)", "diagonal(A) @ diagonal(B)"),
+        ("sum(diag(x))", "x.sum()"),
+        ("sum(inv(A))", "linalg.solve(A, ones(n, dtype=A.dtype)).sum()"),
+        ("logdet(inv(A))", "-logdet(A)"),
+    ],
+)
+def test_neither_diagonals_nor_inverses_are_formed_inside(text, expected, library):
+    *_, before, last = ["", *of_value(text, ALL, library)]
+    last = last.replace("t1", before.removeprefix("t1 = ")).replace(", device=A.device", "")
+    assert last == f"return {expected}"
+    rng = np.random.default_rng(0)
+    arrays = {name: rng.normal(size=(3, 3)) for name in "AB"} | {"C": rng.normal(size=(2, 3)), "x": rng.normal(size=3)}
+    A, C, x = arrays["A"], arrays["C"], arrays["x"]
+    values = {
+        "(A.*eye(n))*x": A.diagonal() * x,
+        "C*(A.*eye(n))": C * A.diagonal(),
+        "(A .* diag(x))*B": np.diag(A.diagonal() * x) @ arrays["B"],
+        "tr((A.*eye(n))*B)": A.diagonal() @ arrays["B"].diagonal(),
+        "sum(diag(x))": x.sum(),
+        "sum(inv(A))": np.linalg.inv(A).sum(),
+        "logdet(inv(A))": -np.log(np.linalg.det(A)) if np.linalg.det(A) > 0 else np.nan,
+    }
+    shapes = {name: ALL[name] for name in "ABCx"}
+    got = value_and_library(text, shapes, library, arrays)
+    np.testing.assert_allclose(got, values[text], rtol=1e-12)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("text", ["eye(n)", "s*ones(n)", "s*eye(n)"])
 def test_a_size_that_no_variable_has_is_named(text, library):
     with pytest.raises(UnsupportedError, match="needs the size n, which no variable has"):
