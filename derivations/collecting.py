@@ -216,6 +216,15 @@ def collect_scalars(e):
     return Scale(content, Sum(*(Scale(split_scale(t)[0] / content, split_scale(t)[1]) for t in e.args)))
 
 
+def group_scalars(e):
+    """s A + s B + t C = s (A + B) + t C."""
+    groups = {}
+    for term in e.args:
+        number, rest = split_scale(term)[0].as_coeff_Mul()
+        groups.setdefault(rest, []).append(Scale(number, split_scale(term)[1]))
+    return shorter(Sum(*(Scale(scalar, Sum(*terms)) for scalar, terms in groups.items())), e)
+
+
 def _distribute(term):
     """A term of a sum with its products multiplied out over the first sum inside."""
     scalar, core = split_scale(term)
@@ -224,9 +233,10 @@ def _distribute(term):
     if not isinstance(core, (Product, Hadamard)):
         return [term]
     for i, f in enumerate(core.args):
-        if isinstance(f, Sum):
+        whole, turn = (f.args[0], Transpose) if isinstance(f, Transpose) else (f, lambda t: t)
+        if isinstance(whole, Sum):
             build = type(core)
-            expanded = [build(*core.args[:i], t, *core.args[i + 1 :]) for t in f.args]
+            expanded = [build(*core.args[:i], turn(t), *core.args[i + 1 :]) for t in whole.args]
             return [p for t in expanded for p in _distribute(Scale(scalar, t))]
     return [term]
 

@@ -90,6 +90,7 @@ PRODUCTS = {
 QUOTIENTS = {
     (sinh, cosh): tanh,
     (sin, cos): tan,
+    (sign, Abs): lambda u: 1 / u,
 }
 
 
@@ -117,6 +118,22 @@ def elementwise_functions(e):
             if left and right and left[0] == right[0] and (new := merged(left[1:], right[1:])):
                 others = (f for n, f in enumerate(e.args) if n not in (i, k))
                 return Hadamard(Apply(new(SLOTS[0]), left[0]), *others)
+    return None
+
+
+def magnitude(e):
+    """u sign(u) = |u|, of scalars."""
+    for f in e.args:
+        if isinstance(f, sign) and f.args[0] in e.args:
+            return Mul(Abs(f.args[0]), *(h for h in e.args if h not in (f, f.args[0])))
+    return None
+
+
+def elementwise_magnitude(e):
+    """U o sign(U) = |U|."""
+    for f in e.args:
+        if _is_applied(f, sign) and f.args[1] in e.args:
+            return Hadamard(Apply(Abs(SLOTS[0]), f.args[1]), *(h for h in e.args if h not in (f, f.args[1])))
     return None
 
 

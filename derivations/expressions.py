@@ -511,14 +511,18 @@ class Transpose(MatrixNode):
 
 
 def transpose_terms(node):
-    """A sum, or a Hadamard product, of transposes, where that is the same or shows fewer of them."""
+    """A sum, or a Hadamard product, of transposes, where that is the same or does not show more of them.
+
+    Rows are an exception: (u - v)' is better than 1' - v'.
+    """
     pushed = node.func(*(Transpose(a) for a in node.args))
-    return pushed if pushed == node or _transposes(pushed) <= _transposes(node) else None
+    own = 0 if is_vector(node) else 1
+    return pushed if pushed == node or _transposes(pushed) <= own + _transposes(node) else None
 
 
 def _transposes(expression):
-    """How many transposed factors a reader would see."""
-    own = 1 if isinstance(expression, Transpose) else 0
+    """How many transposed factors a reader would see; a transposed sum counts twice."""
+    own = (2 if isinstance(expression.args[0], Sum) else 1) if isinstance(expression, Transpose) else 0
     return own + sum(_transposes(a) for a in expression.args if is_matrix(a))
 
 

@@ -59,13 +59,21 @@ def tidy(e):
     if not any(isinstance(a, (Add, Mul, Pow)) for a in e.args):
         return None
     hidden, back = _hide_units(e)
-    candidates = [joined_powers(hidden)]
+    candidates = [_numbers_outside(joined_powers(hidden))]
     if any(f.has(Add) for t in Add.make_args(hidden) for f in Mul.make_args(t)):
         candidates.append(expand(hidden))
     if (hidden.is_Add or _cancels(hidden)) and any(p.exp.is_negative for p in hidden.atoms(Pow)):
         candidates += _fractions(hidden)
     best = min(candidates, key=lambda c: (count_ops(c), candidates.index(c)))
     return best.xreplace(back) if best != hidden else None
+
+
+def _numbers_outside(e):
+    """u (4 + 4 v) as 4 u (1 + v)."""
+    if not e.is_Mul:
+        return e
+    numbers, factors = zip(*(f.primitive() if f.is_Add else (S.One, f) for f in e.args))
+    return Mul(*numbers, *factors)
 
 
 def _cancels(e):

@@ -16,6 +16,7 @@ from derivations.collecting import (
     collect_kronecker,
     collect_scalars,
     commutation_last,
+    group_scalars,
     share_commutation,
     size,
     turn_sum,
@@ -32,9 +33,11 @@ KRONECKER = "Magnus & Neudecker (2019), Matrix Differential Calculus, 3rd ed., c
 PENROSE = "Penrose (1955), Proc. Cambridge Philos. Soc. 51, 406-413"
 FUNCTIONS = "functions of one argument"
 ONE_FUNCTION = (
-    r"\sinh u/\cosh u = \tanh u,\ \sin u/\cos u = \tan u,\ |u|\operatorname{sign}u = u,\ "
+    r"\sinh u/\cosh u = \tanh u,\ \sin u/\cos u = \tan u,\ "
+    r"|u|\operatorname{sign}u = u,\ \operatorname{sign}u/|u| = 1/u,\ "
     r"\operatorname{relu}(u)\operatorname{step}u = \operatorname{relu}u"
 )
+MAGNITUDE = r"u\operatorname{sign}u = |u|"
 OPPOSITE = r"\sigma(-u) = 1 - \sigma(u)"
 SIGMOID = r"1/(1 + e^{-u}) = \sigma(u)"
 
@@ -52,6 +55,7 @@ COLLECTING = (
     Rule(Product, "commutation matrix", r"K(A\otimes B) = (B\otimes A)K", commutation_last, source=KRONECKER),
     Rule(Sum, "commutation matrix", r"K(A\otimes B) = (B\otimes A)K", share_commutation, source=KRONECKER),
     Rule(Sum, "collect scalars", r"sA + sB = s(A + B)", collect_scalars, source=ALGEBRA),
+    Rule(Sum, "collect equal scalars", r"sA + sB + tC = s(A + B) + tC", group_scalars, source=ALGEBRA),
     Rule(Sum, "transpose of a sum", r"A^\top + B^\top = (A + B)^\top", turn_sum, source=ALGEBRA),
     Rule(Add, SCALAR_TRANSPOSE.name, SCALAR_TRANSPOSE.statement, identities.merge_transposed, source=ALGEBRA),
     Rule(Inner, SCALAR_TRANSPOSE.name, SCALAR_TRANSPOSE.statement, identities.fewer_transposes, source=ALGEBRA),
@@ -145,6 +149,8 @@ IDENTITIES = (
         facts.powers_of_signs,
         source=ALGEBRA,
     ),
+    Rule(Mul, "magnitude and sign", MAGNITUDE, facts.magnitude, source=CALCULUS),
+    Rule(Hadamard, "magnitude and sign", MAGNITUDE, facts.elementwise_magnitude, source=CALCULUS),
     Rule(Hadamard, FUNCTIONS, ONE_FUNCTION, facts.elementwise_functions, source=CALCULUS),
     Rule(Mul, FUNCTIONS, ONE_FUNCTION, facts.scalar_functions, source=CALCULUS),
     Rule(Apply, "sigmoid", SIGMOID, facts.elementwise_sigmoid, source=CALCULUS),

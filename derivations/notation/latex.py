@@ -37,7 +37,15 @@ from derivations.expressions import (
 from derivations.functions import clip, huber, maximum, minimum, normcdf, normpdf, relu, sigmoid, softplus, step
 from derivations.kronecker import Commutation, Kronecker, Unvec, Vec
 from derivations.notation.names import typeset
-from derivations.notation.text import is_denominator, is_negative, is_reciprocal, negated, reciprocal, split_fraction
+from derivations.notation.text import (
+    in_order,
+    is_denominator,
+    is_negative,
+    is_reciprocal,
+    negated,
+    reciprocal,
+    split_fraction,
+)
 from derivations.scalars import Det, LogDet, LogSumExp, Loss, Norm, ScalarDifferential, Trace
 from derivations.spectral import FUNCTION_NAMES as MATRIX_FUNCTION_NAMES
 from derivations.spectral import (
@@ -170,7 +178,7 @@ def _symbol(e):
 
 def _sum(e):
     if isinstance(e, Sum):
-        terms = sorted(e.args, key=is_negative)  # in the order in which they were written
+        terms = in_order(e.args)  # as they were built
     else:
         terms = e.args if _is_held(e) else sorted(e.args, key=lambda t: (is_negative(t), len(at(t)), at(t)))
     text = at(terms[0]) if is_negative(terms[0]) else at(terms[0], TERM)

@@ -31,6 +31,7 @@ from derivations.expressions import (
     Variable,
     Zero,
     is_matrix,
+    split_scale,
 )
 from derivations.kronecker import Commutation, Kronecker, Unvec, Vec
 from derivations.notation.inference import FUNCTION_NAMES
@@ -259,7 +260,7 @@ class Writer:
         return ATOM, f"rows(ones({e}))" if is_size else str(e)
 
     def add(self, e):
-        terms = sorted(e.args, key=is_negative)
+        terms = in_order(e.args)
         text = self.write(terms[0], TERM) if not is_negative(terms[0]) else self.write(terms[0])
         for t in terms[1:]:
             text += f" - {self.write(negated(t), TERM)}" if is_negative(t) else f" + {self.write(t, TERM)}"
@@ -408,6 +409,17 @@ FORMS = {
 }
 
 
+def in_order(terms):
+    """Terms as they are written: a - b and not -b + a, and a - b + (a - b)'."""
+    ordered = sorted(terms, key=lambda t: (_is_turned_sum(t), is_negative(t)))
+    return sorted(terms, key=is_negative) if is_negative(ordered[0]) else ordered
+
+
+def _is_turned_sum(term):
+    core = split_scale(term)[1]
+    return isinstance(core, Transpose) and isinstance(core.args[0], Sum)
+
+
 def is_negative(e):
     """Whether a reader would write the term with a minus sign: -2x, and -(1 - b)x rather than (b - 1)x."""
     scalar = e.args[0] if isinstance(e, Scale) else e
@@ -450,13 +462,19 @@ def reciprocal(f):
 
 def split_fraction(e):
     """The factors of a scalar above and below its fraction bar; a number comes first."""
-    factors = Mul.make_args(e)
+    factors = [part for f in Mul.make_args(e) for part in _without_content(f)]
     above = [f for f in factors if not is_denominator(f) and not f.is_Rational]
     below = [1 / f for f in factors if is_denominator(f)]
     number = Mul(*(f for f in factors if f.is_Rational))
     above = ([S(number.p)] if number.p != 1 else []) + above
     below = ([S(number.q)] if number.q != 1 else []) + below
     return above, below
+
+
+def _without_content(factor):
+    """4 + 4 u as 4 and 1 + u, which SymPy would multiply out."""
+    content, rest = factor.primitive() if factor.is_Add else (S.One, factor)
+    return (content, rest) if content.is_Integer and content != 1 else (factor,)
 
 
 def is_power(f):

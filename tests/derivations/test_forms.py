@@ -27,6 +27,17 @@ FORMS = [
     ("norm2(A*diag(x)*B - C)^2", "x", {"order": 2}, "2*((B*B') .* (A'*A))"),
     ("logdet(diag(x) + A)", "x", {"order": 2}, "-inv(diag(x) + A) .* inv(diag(x) + A)'"),
     ("sum(diag(A*diag(x)*B).^2)", "x", {"order": 2}, "2*(B .* A')*(A .* B')"),
+    # sums
+    ("x'*(A - B)*x", "x", {}, "(A - B + (A - B)')*x"),
+    ("(x'*A*x)*(x'*B*x)", "x", {}, "((x'*B*x)*(A + A') + (x'*A*x)*(B + B'))*x"),
+    ("norm2(A*X*B + C*X*D)^2", "X", {}, "2*(A'*(A*X*B + C*X*D)*B' + C'*(A*X*B + C*X*D)*D')"),
+    ("x/sum(x)", "x", {}, "(eye(n) - ones(n)*x'/sum(x))/sum(x)"),
+    ("((x'*x + 1)^2 + 1)^2", "x", {}, "8*(1 + (1 + x'*x)^2)*(1 + x'*x)*x"),
+    ("(1 + x'*x)^3", "x", {"order": 2}, "24*(1 + x'*x)*x*x' + 6*(1 + x'*x)^2*eye(n)"),
+    ("(a'*x)/(b'*x)", "x", {"order": 2}, "((2*(a'*x)*b/(b'*x) - a)*b' - b*a')/(b'*x)^2"),
+    # magnitudes and signs
+    ("sum(log(abs(x)))", "x", {}, "1 ./ x"),
+    ("sum(abs(x).^3)", "x", {"order": 2}, "6*diag(abs(x))"),
     # sigmoids in another guise
     ("exp(s)/(1 + exp(s))", "s", {"variables": {"s": ""}}, "sigmoid(s) - sigmoid(s)^2"),
     ("sum(exp(x) ./ (vector(1) + exp(x)))", "x", {}, "sigmoid(x) - sigmoid(x).^2"),
