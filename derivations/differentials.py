@@ -443,11 +443,17 @@ CONDITIONS = {
     Norm: "the argument of the norm is not zero",
     LargestEigenvalue: "the largest eigenvalue is simple",
     LargestEigenvector: "the largest eigenvalue is simple",
-    NuclearNorm: "the matrix under the nuclear norm has full column rank",
+    NuclearNorm: "the matrix under the nuclear norm has full rank",
     PseudoInverse: "the rank under the pseudo-inverse does not change",
     Adjugate: "the matrix under the adjugate is invertible",
     Det: "the matrix under the determinant is invertible",
     huber: "the threshold of huber is positive",
+}
+
+# The same of second derivatives, where more is needed.
+SECOND_CONDITIONS = {
+    NuclearNorm: "the matrix under the nuclear norm has full column rank",
+    huber: "the threshold of huber is positive, and the second derivative at it is 0",
 }
 
 # Scalars are SymPy's: these rows only choose the name that a reader expects.

@@ -364,7 +364,8 @@ def conventions(expression, variables):
     kinds = {type(f) for n in moving for f in (n, *(n.args[:1] if isinstance(n, Apply) else ()))}
     if sum(isinstance(n, Norm) for n in moving) == sum(rules.is_squared_norm(n) for n in moving):
         kinds.discard(Norm)  # the square of a norm is smooth
-    return tuple(words for kind, words in {**CONVENTIONS, **rules.CONDITIONS}.items() if kind in kinds)
+    second = rules.SECOND_CONDITIONS if len(variables) == 2 else {}
+    return tuple(words for kind, words in {**CONVENTIONS, **rules.CONDITIONS, **second}.items() if kind in kinds)
 
 
 LAYOUTS = ("denominator", "numerator")

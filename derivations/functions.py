@@ -190,7 +190,7 @@ CONVENTIONS = {
     sign: "the sign has slope 0",
     maximum: "where the arguments of max are equal, a number counts, and else the last one",
     minimum: "where the arguments of min are equal, a number counts, and else the last one",
-    clip: "at its bounds the slope of clip is 0",
+    clip: "at its bounds the slope of clip is 0, and 1 by the bound",
 }
 
 

@@ -7,6 +7,7 @@ from derivations.differentials import (
     DIFFERENTIALS,
     GOODFELLOW,
     SCALAR_DIFFERENTIALS,
+    SECOND_CONDITIONS,
     is_squared_norm,
     units,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "OUTER",
     "SCALAR_DIFFERENTIALS",
     "SCALAR_TRANSPOSE",
+    "SECOND_CONDITIONS",
     "TRACE",
     "TRACE_MOVES",
     "VECTOR_MOVES",

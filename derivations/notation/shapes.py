@@ -9,10 +9,14 @@ from sympy import Dummy, Integer, S, Symbol, sympify
 from derivations.errors import ShapeError
 from derivations.expressions import PROPERTIES, SQUARE, Variable, is_matrix
 
+# As assumptions of SymPy, which keeps those that it does not know.
 PROPERTIES_OF_SCALARS = {
     "positive": {"positive": True},
-    "unit_interval": {"positive": True},
+    "unit_interval": {"positive": True, "unit_interval": True},
     "integer": {"integer": True},
+    "binary": {"binary": True},
+    "pm1": {"pm1": True},
+    "small": {"small": True},
 }
 
 
@@ -108,8 +112,13 @@ def known(variable):
     if is_matrix(variable):
         kind = "vector" if variable.shape[1] == 1 else "matrix"
         return Declaration(kind, variable.shape, tuple(sorted(variable.properties)))
-    properties = tuple(p for p, a in PROPERTIES_OF_SCALARS.items() if all(getattr(variable, f"is_{k}") for k in a))
-    return Declaration("scalar", (S.One, S.One), properties)
+    return Declaration("scalar", (S.One, S.One), properties_of_scalar(variable))
+
+
+def properties_of_scalar(symbol):
+    """The declared properties of a scalar, and those that its assumptions amount to."""
+    assumed = symbol.assumptions0.items()
+    return tuple(name for name, needed in PROPERTIES_OF_SCALARS.items() if needed.items() <= assumed)
 
 
 def symbol_for(name, expression, properties=()):

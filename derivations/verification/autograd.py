@@ -3,13 +3,14 @@
 The original expression is evaluated by an interpreter of its own, not by generated code.
 """
 
+import contextlib
 import math
 import random
 
 import sympy
 import torch
 
-from derivations.errors import DerivationError, DomainError
+from derivations.errors import DerivationError, DomainError, UnsupportedError
 from derivations.expressions import is_matrix
 from derivations.notation.code.arguments import independent_variables
 from derivations.notation.code.libraries import gradient_name, identifiers, loss_gradients
@@ -62,6 +63,7 @@ def _error_at(derivation, generated, seed, fixed):
         try:
             point, sizes = _sample(derivation, f"{seed}/{attempt}", fixed)
             expected = _expected(derivation, point, sizes)
+            _need_domain(derivation.result, point, sizes)
             got = None if expected is None else _generated(derivation, generated, point, sizes)
         except DomainError:
             continue
@@ -74,6 +76,12 @@ def _error_at(derivation, generated, seed, fixed):
     got = got.reshape(expected.shape)
     scale = max(float(expected.abs().max()), float(got.abs().max()), SCALE)
     return float((got - expected).abs().max()) / scale
+
+
+def _need_domain(result, point, sizes):
+    """DomainError where the result does not exist, or only just: code divides by a rounding error there."""
+    with contextlib.suppress(UnsupportedError):
+        value(result, point, sizes)
 
 
 def _generated(derivation, generated, point, sizes):

@@ -78,6 +78,18 @@ def _of_clear_rank(function):
     return guarded
 
 
+def _of_full_rank(function):
+    """Where a singular value is zero the nuclear norm has a kink."""
+
+    def guarded(a):
+        values = torch.linalg.svdvals(_finite(a).detach())
+        if (values < values[0] / WORST_CONDITION).any():
+            raise DomainError("the matrix is not of full rank")
+        return function(a)
+
+    return guarded
+
+
 def _huber(x, c):
     if not (c > 0).all():
         raise DomainError("the bound of huber is not positive")
@@ -87,6 +99,20 @@ def _huber(x, c):
 def _gamma(x):
     """The sign is that of sin(pi x) where x is negative, for Gamma(x) Gamma(1 - x) = pi / sin(pi x)."""
     return torch.where(x < 0, torch.sign(torch.sin(math.pi * x)), 1) * torch.exp(torch.lgamma(x))
+
+
+def _maximum(x, y):
+    """Where the arguments are equal the last one counts: torch.maximum has the mean of the slopes."""
+    return torch.where(x > y, x, y)
+
+
+def _minimum(x, y):
+    return torch.where(x < y, x, y)
+
+
+def _kronecker(a, b):
+    """Of any strides, which torch.kron does not take."""
+    return (a[:, None, :, None] * b[None, :, None, :]).reshape(len(a) * len(b), -1)
 
 
 def _largest(a):
@@ -118,9 +144,9 @@ FUNCTIONS = {
     relu: torch.relu,
     step: lambda x: (x > 0).to(x.dtype),
     sigmoid: torch.sigmoid,
-    maximum: torch.maximum,
-    minimum: torch.minimum,
-    clip: lambda x, low, high: torch.minimum(torch.maximum(x, low), high),
+    maximum: _maximum,
+    minimum: _minimum,
+    clip: lambda x, low, high: _minimum(_maximum(x, low), high),
     huber: _huber,
     softplus: lambda x: torch.logaddexp(x, torch.zeros_like(x)),
     # ndtr itself is 0 from -9 on.
@@ -145,7 +171,7 @@ MATRICES = {
     PseudoInverse: _of_clear_rank(lambda a: torch.linalg.pinv(a, rtol=NO_RANK)),
     LargestEigenvalue: lambda a: _largest(a)[0].reshape(1, 1),
     LargestEigenvector: lambda a: _largest(a)[1],
-    NuclearNorm: _of_clear_rank(lambda a: torch.linalg.svdvals(a).sum().reshape(1, 1)),
+    NuclearNorm: _of_full_rank(lambda a: torch.linalg.svdvals(a).sum().reshape(1, 1)),
 }
 
 
@@ -191,9 +217,9 @@ CHAINS = {
     (Mul, Scale, Hadamard): lambda a, b: a * b,
     (Product, Inner): lambda a, b: a @ b,
     (And,): lambda a, b: a * b,
-    (Kronecker,): lambda a, b: torch.kron(a.contiguous(), b.contiguous()),
+    (Kronecker,): lambda a, b: _kronecker(a, b),
 }
-RELATIONS = {"==": torch.eq, "<": torch.lt, "<=": torch.le, ">": torch.gt, ">=": torch.ge}
+RELATIONS = {"==": torch.eq, "<": torch.lt, "<=": torch.le, ">": torch.gt, ">=": torch.ge, "!=": torch.ne}
 
 
 def value(e, values, sizes):

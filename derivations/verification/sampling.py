@@ -7,6 +7,7 @@ import sympy
 from derivations.errors import DerivationError, UnsupportedError
 from derivations.expressions import Variable, is_matrix, is_proposition
 from derivations.kronecker import Kronecker
+from derivations.notation.shapes import properties_of_scalar
 
 # Small, so that elimination is cheap; from 2, so that a row is not a scalar by accident.
 SIZES = (2, 3, 4, 5)
@@ -281,6 +282,4 @@ def properties_of(variable):
         return variable.properties
     if not isinstance(variable, sympy.Symbol):
         raise DerivationError(f"{variable} is not a variable")
-    if variable.is_integer:
-        return {"integer"}
-    return {"positive"} if variable.is_positive else set()
+    return set(properties_of_scalar(variable))

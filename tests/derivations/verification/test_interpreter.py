@@ -41,7 +41,7 @@ OUTSIDE = {
     "nearly the same eigenvalues": (LargestEigenvalue, [[1, 0], [0, 1 + 1e-9]], "not simple"),
     "nearly the same eigenvalues, and a vector": (LargestEigenvector, [[1, 0], [0, 1 + 1e-9]], "not simple"),
     "a rank in doubt": (PseudoInverse, [[1, 0], [0, 1e-8]], "rank of the matrix is in doubt"),
-    "a singular value near zero": (NuclearNorm, [[1, 0], [0, 1e-8]], "rank of the matrix is in doubt"),
+    "a singular value near zero": (NuclearNorm, [[1, 0], [0, 1e-8]], "not of full rank"),
     "a singular matrix under the adjugate": (Adjugate, [[1, 2], [2, 4]], "nearly singular"),
     "a negative eigenvalue under the root": (lambda a: MatrixFunction(sqrt(U), a), [[1, 0], [0, -2]], "no principal"),
     "a zero under the root": (lambda a: MatrixFunction(sqrt(U), a), [[1, 0], [0, 0]], "no principal"),
