@@ -456,6 +456,18 @@ SECOND_CONDITIONS = {
     huber: "the threshold of huber is positive, and the second derivative at it is 0",
 }
 
+# What to do where a node has no rule for what moves in it.
+WAYS_OUT = {
+    Power: (
+        "a matrix power has a differential where its exponent is a whole number that does not move; "
+        "declare it, as in variables={'k': {'kind': 'scalar', 'props': ['integer']}}"
+    ),
+    Frechet: (
+        "the derivative of a function of a matrix has no derivative in closed form; "
+        "a second derivative exists here where the matrix moves along itself, as in expm(s*A) by s"
+    ),
+}
+
 # Scalars are SymPy's: these rows only choose the name that a reader expects.
 SCALAR_DIFFERENTIALS = (
     Rule(

@@ -80,6 +80,10 @@ def differential(expression, variable, definitions=()):
             rule = find_rule(rules.SCALAR_DIFFERENTIALS, inside, moves)
             change = rule and rule.apply(inside, d, moves)
         if change is None:
+            if type(inside) in rules.WAYS_OUT:
+                raise NoRuleError(
+                    f"no differential rule for {type(inside).__name__} in {inside}: {rules.WAYS_OUT[type(inside)]}"
+                )
             known = ", ".join(sorted({h.__name__ for r in rules.DIFFERENTIALS for h in _heads(r)}))
             raise NoRuleError(
                 f"no differential rule for {type(inside).__name__} in {inside}; the rules know {known} "

@@ -8,6 +8,7 @@ from derivations.differentials import (
     GOODFELLOW,
     SCALAR_DIFFERENTIALS,
     SECOND_CONDITIONS,
+    WAYS_OUT,
     is_squared_norm,
     units,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "TRACE_MOVES",
     "VECTOR_MOVES",
     "VEC_MOVES",
+    "WAYS_OUT",
     "is_squared_norm",
     "units",
 ]

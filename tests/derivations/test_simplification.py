@@ -1,26 +1,30 @@
 """The normal form of results: shape and value kept, the same when run again or when terms are shuffled."""
 
+import contextlib
 import itertools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Integer, Mul, Rational, S, Symbol, count_ops, sqrt, symbols
 
 from derivations import examples
-from derivations.api import read
+from derivations.api import read, tree_variables
 from derivations.collecting import size
 from derivations.elementwise import Hadamard
 from derivations.errors import DomainError
-from derivations.expressions import Inner, Inverse, Product, Scale, Sum, Transpose, Variable, shape_of
+from derivations.expressions import Inner, Inverse, Product, Scale, Sum, Transpose, Variable, is_matrix, shape_of
 from derivations.fractions import tidy, usual_signs
 from derivations.notation import text
 from derivations.rewriting import rewrite
 from derivations.simplification import COLLECTING, IDENTITIES, collect, simplify
 from derivations.verification import interpreter
+from derivations.verification.autograd import FloatSampler
+from derivations.verification.sampling import properties_of, sizes_for
 
 m, n = (Symbol(name, integer=True, positive=True) for name in "mn")
 s, t = Symbol("s", real=True), Symbol("t", positive=True)
@@ -152,6 +156,31 @@ def test_a_shorter_form_that_is_not_shorter_is_not_taken():
 
 
 # ------------------------------------------------------------------------------------ guarantees
+
+
+def at_a_point(tree, seed):
+    """The values of the variables of a tree, with their declared properties, and sizes."""
+    sampler, variables = FloatSampler(f"identity/{seed}"), tree_variables(tree)
+    sizes = {s: Integer(k) for s, k in sizes_for(variables, sampler.generator, (tree,)).items()}
+    rows = {v: sampler.matrix(v, sizes) if is_matrix(v) else [[sampler.scalar(properties_of(v))]] for v in variables}
+    return {v: torch.tensor(r, dtype=torch.float64) for v, r in rows.items()}, sizes
+
+
+@pytest.mark.parametrize("source", [before for before, _ in [*EXAMPLES.values(), *MORE]])
+def test_an_identity_keeps_the_value(source, relative_error):
+    before = build(source)
+    after, _ = simplify(before)
+    met = 0
+    for seed in range(40):
+        point, sizes = at_a_point(before, seed)
+        with contextlib.suppress(DomainError):
+            expected = interpreter.value(before, point, sizes)
+            if expected.isfinite().all():
+                assert relative_error(interpreter.value(after, point, sizes), expected) < 1e-8
+                met += 1
+        if met == 3:
+            return
+    raise AssertionError("no point inside the domain")
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
