@@ -65,9 +65,9 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
         [i, j] = dy_j/dx_i; pairs with a matrix in vec form) or "numerator" (its transpose).
     structure: "symmetric" or "diagonal": the derivative of a scalar by the free entries of such a matrix;
         without it, the entries of the variable are independent.
-    definitions: name -> text, abbreviations that the expression may use and that the lines will.
+    definitions: name -> text, or (text, property, …): abbreviations that the expression may use and the lines will.
 
-    Raises ParseError, ShapeError, NoRuleError or UnsupportedError, all of them DerivationError.
+    Raises ParseError, ShapeError, NoRuleError, DomainError or UnsupportedError, all of them DerivationError.
     """
     for what, given in (("variables", variables), ("definitions", definitions)):
         if given is not None and not isinstance(given, Mapping):

@@ -118,10 +118,6 @@ def collect_hadamard(e):
     return shorter(Sum(Hadamard(shared, Sum(*inside)), *others), e)
 
 
-def _hadamard_factors(core):
-    return core.args if isinstance(core, Hadamard) else (core,)
-
-
 def collect_kronecker(e):
     """A kron B + A kron C = A kron (B + C), on either side."""
     candidates = []

@@ -45,7 +45,7 @@ class Step:
 class Derivation:
     """An expression, what was asked of it, and the lines that lead to the result.
 
-    `wrt` is the tuple of the variables of differentiation, one for each order; it is empty where
+    `wrt_all` is the tuple of the variables of differentiation, one for each order; it is empty where
     the lines transform a value and nothing is differentiated (`layout` is then "value").
     `definitions` are (symbol, expression) pairs that the lines may use as abbreviations, and
     `conditions` are the conventions and assumptions under which the result holds, in words;

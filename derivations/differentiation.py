@@ -187,8 +187,13 @@ def _gathered(links):
     """Many moves in a row as one."""
     if len(links) <= MOST_MOVES:
         return links
-    statements = dict.fromkeys(rule.statement for rule, _ in links)
-    return [(Rule(None, "factors move across", r";\ ".join(statements)), links[-1][1])]
+    return [(joined("factors move across", [rule for rule, _ in links]), links[-1][1])]
+
+
+def joined(name, used):
+    """Several rules as one line: their statements and their sources, each once."""
+    statements, sources = (dict.fromkeys(getattr(r, field) for r in used) for field in ("statement", "source"))
+    return Rule(None, name, r";\ ".join(statements), source="; ".join(sources))
 
 
 def _move(table, inside):
@@ -272,9 +277,7 @@ def _finish(read_off, before, result, *transposes):
         result = Transpose(result)
         links.append((rule, result))
     simple, used = simplify(result)
-    names = ", ".join(r.name for r in used) or "simplify"
-    statement = r";\ ".join(r.statement for r in used)
-    links.append((Rule(None, names, statement), simple))
+    links.append((joined(", ".join(r.name for r in used) or "simplify", used), simple))
     return chain(before, *links), simple
 
 

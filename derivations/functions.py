@@ -1,6 +1,6 @@
 """Scalar functions of machine learning that SymPy lacks, as SymPy functions with their derivatives.
 
-At a kink the derivative is a convention; each class that has one states it in `convention`.
+At a kink the derivative is a convention; CONVENTIONS states it in words.
 """
 
 from sympy import Abs, Add, DiracDelta, Function, Heaviside, Mul, Pow, S, erf, exp, log, pi, sign, sqrt

@@ -15,7 +15,10 @@ WITNESSES = {
 
 
 def verify(derivation, witnesses=("exact", "autograd")):
-    """Check a derivation with each witness; see `Verification`."""
+    """Check a derivation with each witness, "exact" or "autograd"; see `Verification`.
+
+    A witness that cannot judge says so and has not passed. Raises DerivationError for an unknown witness.
+    """
     if not isinstance(derivation, Derivation):
         raise DerivationError(f"expected a Derivation, as dv.derive gives it, not {type(derivation).__name__}")
     if isinstance(witnesses, str):
