@@ -1,5 +1,6 @@
 """`derive`: from what a person writes to a Derivation."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -137,11 +138,13 @@ TIED = SYMMETRIC | {"orthogonal", "prob", "onehot", "onehot_rows", "centred", "b
 
 
 def _unreal_numbers(tree):
-    """The numbers in a tree that are not real, such as arcsin(2)."""
-    if isinstance(tree, Expr) and tree.is_number and not tree.is_real:
-        value = tree.evalf()
-        return [tree] if not value.is_real and value not in (oo, -oo, zoo, nan) else []
-    return [n for a in tree.args for n in _unreal_numbers(a)]
+    """The numbers in a tree that are not real, such as arcsin(2); the smallest ones."""
+    found = [n for a in tree.args for n in _unreal_numbers(a)]
+    if not found and isinstance(tree, Expr) and tree.is_number and not tree.is_extended_real:
+        with contextlib.suppress(OverflowError):  # too large to tell
+            value = tree.evalf()
+            found = [tree] if not value.is_real and value not in (oo, -oo, zoo, nan) else []
+    return found
 
 
 def _with_structure(structure, tree, variable):

@@ -310,6 +310,8 @@ class Inference:
 
         def build():
             left, right = a.build(), b.build()
+            if node.op == ".^" and right.is_Rational and abs(right) > LARGEST_POWER:
+                raise ParseError(f"the exponent is above {LARGEST_POWER}", self.source, node.args[1].start)
             if is_matrix(left) and is_matrix(right):
                 if node.op == ".*":
                     return Hadamard(left, right)

@@ -207,6 +207,11 @@ def test_trees_are_taken_too():
         ("A*X", "X", {"order": 2}, UnsupportedError, r"order 2 is the Hessian of a scalar"),
         ("x", "x", {"order": 2}, UnsupportedError, r"order 2 is the Hessian of a scalar"),
         ("foo(x)", "x", {}, ParseError, r"unknown function 'foo'; known are abs"),
+        ("t*arcsin(2)", "t", {}, DomainError, r"is not real where it is defined: it holds asin\(2\)"),
+        ("t*cos(3)^(1/2)", "t", {}, DomainError, r"is not real where it is defined: it holds sqrt\(cos\(3\)\)"),
+        ("t*exp(exp(exp(99999)))*arccos(3)", "t", {}, DomainError, r"it holds acos\(3\)"),
+        ("sum(x.^(9^9^9))", "x", {}, ParseError, r"the exponent is above 10000"),
+        ("x'*x", "x", {"variables": {"x": {"props": ["integer"]}}}, UnsupportedError, r"x is an integer"),
         (
             "x'*inv(X)^k*y",
             "X",

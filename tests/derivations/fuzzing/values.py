@@ -292,6 +292,8 @@ def _value(node, point, sizes):
             return plain(matrix(found)) if isinstance(found, list) else mpf(found)
         if node.value == "pi":
             return +mp.pi
+        if node.value in sizes:
+            return mpf(sizes[node.value])
         if node.value != "eye":
             raise AssertionError(f"the name {node.value} has no value")
         return plain(mp.eye(_shape(node, sizes)[0]))
