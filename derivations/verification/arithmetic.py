@@ -253,6 +253,7 @@ SLOPES = {
     "tanh": lambda f, x: 1 - f("tanh", x) * f("tanh", x),
     "sqrt": lambda f, x: 1 / (2 * f("sqrt", x)),
     "erf": lambda f, x: 2 * f("exp", -(x * x)) / f("sqrt", Decimals.number(sympy.pi)),
+    "erfc": lambda f, x: -2 * f("exp", -(x * x)) / f("sqrt", Decimals.number(sympy.pi)),
     "floor": lambda f, x: x * 0,
     "ceil": lambda f, x: x * 0,
     "factorial": lambda f, x: f("factorial", x) * f("digamma", 1 + x),
@@ -291,10 +292,10 @@ class Functions:
         return x * self.sign(x)
 
     def maximum(self, x, y):
-        return y + self.relu(x - y)
+        return x if self.field.is_positive(x - y) else y
 
     def minimum(self, x, y):
-        return y - self.relu(y - x)
+        return x if self.field.is_positive(y - x) else y
 
     def clip(self, x, low, high):
         return self.minimum(self.maximum(x, low), high)
@@ -309,7 +310,8 @@ class Functions:
         return self.elementary("exp", x * x * self.half(-1)) / self.elementary("sqrt", 2 * self.field.number(sympy.pi))
 
     def normcdf(self, x):
-        return (1 + self.elementary("erf", x / self.elementary("sqrt", self.field.number(2)))) * self.half(1)
+        # By erfc, as 1 + erf(x) cancels far below zero.
+        return self.elementary("erfc", x / -self.elementary("sqrt", self.field.number(2))) * self.half(1)
 
     def half(self, sign):
         return self.field.number(Rational(sign, 2))

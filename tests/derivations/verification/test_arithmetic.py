@@ -206,3 +206,13 @@ def test_random_products_of_residues_are_never_zero():
     for _ in range(200):
         product = product * Residue(generator.randrange(1, PRIME))
     assert product.number
+
+
+def test_far_from_zero_digits_are_kept():
+    """1 + erf(x) cancels, and x - (x - y) loses y beside a large x."""
+    with mp.workdps(50):
+        assert abs(FUNCTIONS.normcdf(mpf(-40)) / mp.ncdf(-40) - 1) < 1e-45
+        assert FUNCTIONS.normcdf(Dual(mpf(-40), mpf(1))).slope / mp.npdf(-40) == pytest.approx(1, rel=1e-45)
+        small, large = mpf(1) / 3, mpf(10) ** 700
+        assert FUNCTIONS.minimum(small, large) == FUNCTIONS.maximum(small, -large) == small
+        assert FUNCTIONS.minimum(Dual(small, mpf(2)), large).slope == 2
