@@ -248,6 +248,9 @@ class Writer:
             return ATOM, f"{FUNCTION_NAMES[type(e)]}({', '.join(self.write(a) for a in e.args)})"
         if e == S.Exp1:
             return ATOM, "exp(1)"
+        if e == S.Pi:
+            is_taken = any(v.name == "pi" for v in self.variables)
+            return ATOM, "arccos(-1)" if is_taken else "pi"
         if e.is_Rational and not e.is_Integer:
             return (TERM if e > 0 else SUM), f"{e.p}/{e.q}"
         return (ATOM if e.is_nonnegative else SUM), str(e).lower()

@@ -388,3 +388,10 @@ def read_write_and_read_again(data, texts, depth, relative_error):
         assert relative_error(value(second), expected) < 1e-6, written
     except DomainError:
         return
+
+
+def test_a_variable_may_be_called_pi():
+    variables = {"pi": "n"}
+    d = derive("sum(erf(pi))", "pi", variables=variables)
+    assert d.to_text() == "2*exp(-pi.^2)/sqrt(arccos(-1))"
+    assert read(d.to_text(), variables)[0].expression == d.result
