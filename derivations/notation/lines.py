@@ -124,7 +124,10 @@ def derivative_name(d, function, order, role):
     in_vec_form = order == d.order and d.layout in ("vec", "hessian_vec")
     if order == 1:
         above = stacked(function) if in_vec_form and not is_vector(d.expression) else function
-        return rf"\frac{{\partial {above}}}{{{_below(d.wrt_all[0], role in ('jacobian', 'numerator'), in_vec_form)}}}"
+        name = rf"\frac{{\partial {above}}}{{{_below(d.wrt_all[0], role in ('jacobian', 'numerator'), in_vec_form)}}}"
+        if role == "structure":  # by the free entries
+            name += rf"\Big|_{{{write(d.wrt)}\ \text{{{d.structure}}}}}"
+        return name
     x, z = d.wrt_all
     if x == z and not is_matrix(z):
         return rf"\frac{{\partial^{{2}} {function}}}{{\partial {write(x)}^{{2}}}}"

@@ -260,3 +260,12 @@ def test_values_and_propositions_have_lines_too():
 )
 def test_widths_grow(narrow, wide):
     assert 0 < width(narrow) < width(wide)
+
+
+@pytest.mark.parametrize("structure", ["symmetric", "diagonal"])
+def test_a_derivative_by_free_entries_says_so(structure):
+    derivation = derive("tr(A*X)", "X", structure=structure, variables={"X": "n,n"})
+    *_, entries, free, _ = derivation.to_latex("f").splitlines()
+    by = r"\frac{\partial f}{\partial \mathbf{X}}"
+    assert entries.startswith(rf"{by} &= ")
+    assert free.startswith(rf"{by}\Big|_{{\mathbf{{X}}\ \text{{{structure}}}}} &= ")
