@@ -209,7 +209,19 @@ def slope(function, symbol):
         derivative = derivative.replace(
             lambda e: isinstance(e, Pow) and isinstance(e.base, direction) and e.exp.is_even, lambda e: S.One
         )
+        derivative = derivative.replace(lambda e: isinstance(e, Mul), _with_magnitudes)
     return joined_powers(derivative.replace(modulus, Abs).replace(direction, sign))
+
+
+def _with_magnitudes(product):
+    """u direction(u) as |u|."""
+    for f in product.args:
+        if isinstance(f, direction):
+            u = Mul.make_args(f.args[0])
+            others = [g for g in product.args if g != f and g not in u]
+            if len(others) + len(u) + 1 == len(product.args):
+                return Mul(modulus(f.args[0]), *others)
+    return product
 
 
 def joined_powers(e):
