@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from sympy import Integer, Symbol
+from sympy import Integer, Rational, Symbol
 
 from derivations import derive
 from derivations.derivation import Derivation
@@ -96,6 +96,16 @@ def test_a_derivative_that_is_zero_but_for_rounding(expression, wrt, seed):
 def test_no_false_alarm_whatever_the_seed(expression, wrt, seed):
     found = autograd.check(derive(expression, wrt, variables=SHAPES), seed=seed)
     assert found.passed, str(found)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rounding_is_no_false_alarm(seed):
+    """exp(exp(P)) of a positive definite matrix has entries of 1e10 and more."""
+    derivation = derive("tr(expm(expm(P)))", "P", variables={"P": {"props": ["positive_definite"]}})
+    found = autograd.check(derivation, seed=seed)
+    assert found.passed, str(found)
+    slightly = replace(derivation, result=multiply(1 + Rational(1, 10**7), derivation.result))
+    assert autograd.check(slightly, seed=seed).passed is False
 
 
 def test_a_small_error_in_one_entry_is_seen():
