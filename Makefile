@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 	touch $@
 
 .venv/full: .venv/core
-	$(PIP) --editable '.[torch,plots,dev]'
+	$(PIP) --editable '.[torch,train,plots,dev]'
 	touch $@
 
 env: .venv/full
