@@ -9,6 +9,7 @@ from derivations.errors import UnsupportedError
 from derivations.expressions import (
     Identity,
     Inverse,
+    MatrixDifferential,
     Ones,
     Product,
     Scale,
@@ -178,6 +179,22 @@ def _vec_frechet(left, node, _):
     return Product(left, Inverse(Kronecker(Transpose(root), size) + Kronecker(size, root))), direction
 
 
+HORN = "Horn & Johnson (1991), Topics in Matrix Analysis, ch. 5"
+
+
+def _has_moving_diagonal(e):
+    inside = e.args[0]
+    return isinstance(inside, Product) and any(isinstance(f, Diag) and f.has(MatrixDifferential) for f in inside.args)
+
+
+def _vec_diagonal_of_product(left, node, moves):
+    product = node.args[0]
+    at = next(i for i, f in enumerate(product.args) if moves(f))
+    size = product.args[at].shape[0]
+    before, after = (*product.args[:at], Identity(size)), (Identity(size), *product.args[at + 1 :])
+    return Product(left, Hadamard(Product(*before), Transpose(Product(*after)))), product.args[at].args[0]
+
+
 def _vec_diagonal(size):
     """The matrix D with vec(diag(u)) = D u and diag(U) = D' vec(U)."""
     return Product(Diag(Vec(Identity(size))), Kronecker(Ones(size), Identity(size)))
@@ -208,6 +225,14 @@ VEC_MOVES = (
         "vec of a diagonal matrix",
         r"\operatorname{vec}\operatorname{diag}du = \operatorname{diag}(\operatorname{vec}I)(\mathbf1\otimes I)\,du",
         lambda left, u, _: (Product(left, _vec_diagonal(u.shape[0])), u.args[0]),
+    ),
+    Rule(
+        DiagonalOf,
+        "diagonal of a product",
+        r"\operatorname{diag}(A\operatorname{diag}(du)B) = (A\odot B^\top)du",
+        _vec_diagonal_of_product,
+        when=_has_moving_diagonal,
+        source=HORN,
     ),
     Rule(
         DiagonalOf,

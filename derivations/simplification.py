@@ -25,6 +25,7 @@ from derivations.derivation import Rule
 from derivations.elementwise import Apply, DiagonalOf, Hadamard
 from derivations.expressions import EntrySum, Inner, Product, Scale, Sum
 from derivations.fractions import tidy
+from derivations.moves import HORN
 from derivations.rewriting import rewrite
 from derivations.rules import CALCULUS, GOODFELLOW, SCALAR_TRANSPOSE
 
@@ -107,7 +108,7 @@ IDENTITIES = (
         "diagonal of a product as a Hadamard product",
         r"\operatorname{diag}(A\operatorname{diag}(x)B) = (A\odot B^\top)x",
         identities.hadamard_of_blocks,
-        source="Horn & Johnson (1991), Topics in Matrix Analysis, ch. 5",
+        source=HORN,
     ),
     Rule(Product, "inverse of a product", r"A(BA)^{-1} = B^{-1}", identities.inverses_of_products, source=ALGEBRA),
     Rule(Product, "join inverses", r"A^{-1}B^{-1} = (BA)^{-1}", identities.join_inverses, source=ALGEBRA),
