@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sympy import Basic, Dummy, Expr, MatrixExpr, Symbol, nan, oo, zoo
+from sympy import Basic, Dummy, Function, I, MatrixExpr, Pow, Symbol, nan, oo, preorder_traversal, zoo
 
 from derivations.abbreviations import abbreviate
 from derivations.derivation import Rule
@@ -119,7 +119,7 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
     derivation = _settled(differentiate(tree, by_name.values(), chosen, layout, defined))
     if structure is not None:
         derivation = structured(derivation, structure)
-    for number in {*_unreal_numbers(tree), *_unreal_numbers(derivation.result)}:
+    if number := _unreal_number(tree) or _unreal_number(derivation.result):
         raise DomainError(f"{expression!r} is not real where it is defined: it holds {number}")
     if tree.has(oo, zoo, nan):
         raise DomainError(f"{expression!r} is not defined: it divides by zero or takes the logarithm of zero")
@@ -137,13 +137,16 @@ def derive(expression, wrt, *, variables=None, order=1, layout="denominator", st
 TIED = SYMMETRIC | {"orthogonal", "prob", "onehot", "onehot_rows", "centred", "binary", "pm1"}
 
 
-def _unreal_numbers(tree):
-    """The numbers in a tree that are not real, such as arcsin(2); the smallest ones."""
-    found = [n for a in tree.args for n in _unreal_numbers(a)]
-    if not found and isinstance(tree, Expr) and tree.is_number and not tree.is_extended_real:
-        with contextlib.suppress(OverflowError):  # too large to tell
-            value = tree.evalf()
-            found = [tree] if not value.is_real and value not in (oo, -oo, zoo, nan) else []
+def _unreal_number(tree):
+    """A number in a tree that is not real, such as arcsin(2), the innermost one; or None."""
+    found = None
+    for node in preorder_traversal(tree):
+        if isinstance(node, (Pow, Function)) and node.is_number and not node.is_extended_real:
+            with contextlib.suppress(OverflowError):  # too large to tell
+                value = node.evalf()
+                found = node if not value.is_real and value not in (oo, -oo, zoo, nan) else found
+        elif node == I:
+            found = node
     return found
 
 

@@ -91,9 +91,16 @@ def differential(expression, variable, definitions=()):
             )
         return rule, change
 
+    known_changes = {}
+
     def waiting(e):
         nodes = (n for n in preorder_traversal(e) if isinstance(n, UNWORKED) and n.args[0] != variable)
-        return {node: rule_for(node) for node in nodes}
+        found = {}
+        for node in nodes:
+            if node not in known_changes:
+                known_changes[node] = rule_for(node)
+            found[node] = known_changes[node]
+        return found
 
     def push_minor(e):
         while changes := {n: change for n, (rule, change) in waiting(e).items() if rule.minor}:
@@ -366,13 +373,19 @@ def _first_order(expression, variable, layout, definitions):
 
 def conventions(expression, variables):
     """The conventions at kinks that a derivative of the expression by the variables rests on."""
-    moving = [n for n in preorder_traversal(expression) if any(depends(n, v) for v in variables)]
+    second = rules.SECOND_CONDITIONS if len(variables) == 2 else {}
+    words = {**CONVENTIONS, **rules.CONDITIONS, **second}
     # An elementwise function stands in its node with a slot for its argument.
+    of_interest = [
+        n
+        for n in preorder_traversal(expression)
+        if type(n.args[0] if isinstance(n, Apply) else n) in words or rules.is_squared_norm(n)
+    ]
+    moving = [n for n in of_interest if any(depends(n, v) for v in variables)]
     kinds = {type(f) for n in moving for f in (n, *(n.args[:1] if isinstance(n, Apply) else ()))}
     if sum(isinstance(n, Norm) for n in moving) == sum(rules.is_squared_norm(n) for n in moving):
         kinds.discard(Norm)  # the square of a norm is smooth
-    second = rules.SECOND_CONDITIONS if len(variables) == 2 else {}
-    return tuple(words for kind, words in {**CONVENTIONS, **rules.CONDITIONS, **second}.items() if kind in kinds)
+    return tuple(said for kind, said in words.items() if kind in kinds)
 
 
 LAYOUTS = ("denominator", "numerator")
