@@ -1,12 +1,13 @@
 """The arguments of generated functions: which variables they are, and their shapes when a function is called."""
 
+import inspect
 from functools import wraps
 
 from sympy import Integer
 
 from derivations.errors import ShapeError
 from derivations.expressions import is_matrix
-from derivations.notation.code.libraries import identifiers
+from derivations.notation.code.libraries import identifiers, unique
 
 KINDS = ("a scalar", "a vector", "a matrix")
 
@@ -25,39 +26,63 @@ def natural_shape(variable):
     return (rows,) if columns == 1 else (rows, columns)
 
 
+GUARD = """
+def guarded(*, {parameters}):
+    try:
+        fits = {fits}
+    except AttributeError:
+        fits = False
+    if not fits:
+        {refuse}({arguments})
+    return {function}({arguments})
+"""
+
+
 def checked(function, variables):
     """The function, which raises ShapeError first where the shapes of its arguments do not fit.
 
-    A function of scalars alone works entry by entry on arrays of any shape. The check runs before every call,
-    so SymPy is asked only where sizes differ or are formulas.
+    A function of scalars alone works entry by entry on arrays of any shape. The check is written out for the
+    shapes at hand, as it runs before every call; SymPy is asked only where they differ or are formulas.
     """
     shapes = {name: natural_shape(v) for v, name in identifiers(variables).items()}
     if not any(shapes.values()):
         return function
-    sizes = {size for shape in shapes.values() for size in shape}
-    known = {str(size): int(size) for size in sizes if size.is_Integer}
-    are_plain = all(size.is_Symbol or size.is_Integer for size in sizes)
-    named = [(name, tuple(map(str, shape))) for name, shape in shapes.items()]
 
-    @wraps(function)
-    def guarded(*unnamed, **given):
-        if not (are_plain and _fit(named, known, given)):
-            sizes_of(variables, {name: _shape(name, given[name]) for name in shapes if name in given})
-        return function(*unnamed, **given)
+    def refuse(**given):
+        sizes_of(variables, {name: _shape(name, given[name]) for name in shapes})
 
-    return guarded
+    parameters = inspect.signature(function).parameters
+    own = {name: unique(name, parameters) for name in ("function", "refuse", "getattr")}
+    scope = {own["function"]: function, own["refuse"]: refuse, own["getattr"]: getattr}
+    arguments = ", ".join(f"{name}={name}" for name in parameters)
+    exec(
+        GUARD.format(parameters=", ".join(parameters), arguments=arguments, fits=_fits(shapes, own["getattr"]), **own),
+        scope,
+    )
+    return wraps(function)(scope["guarded"])
 
 
-def _fit(named, known, given):
-    sizes = dict(known)
-    for name, shape in named:
-        found = getattr(given.get(name), "shape", ())
-        if len(found) != len(shape):
-            return False
-        for size, number in zip(shape, found):
-            if sizes.setdefault(size, number) != number:
-                return False
-    return True
+def _fits(shapes, getattr_):
+    """Python that tells whether all shapes fit, by comparing each size with where it was met first."""
+    known, parts = {}, []
+    for name, shape in sorted(shapes.items(), key=lambda item: -len(item[1])):
+        if not all(size.is_Symbol or size.is_Integer for size in shape):
+            return "False"
+        if not shape:
+            parts.append(f"{getattr_}({name}, 'shape', ()) == ()")
+            continue
+        expected = [str(size) if size.is_Integer else known.get(size) for size in shape]
+        if None not in expected:
+            parts.append(f"{name}.shape == ({', '.join(expected)},)")
+            continue
+        parts.append(f"{name}.ndim == {len(shape)}")
+        for axis, size in enumerate(shape):
+            here = f"{name}.shape[{axis}]"
+            if size.is_Integer or size in known:
+                parts.append(f"{here} == {size if size.is_Integer else known[size]}")
+            else:
+                known[size] = here
+    return " and ".join(parts)
 
 
 def _shape(name, given):

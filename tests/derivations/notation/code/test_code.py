@@ -385,6 +385,13 @@ def test_a_function_names_an_argument_whose_shape_does_not_fit(change, message, 
         d.to_operator(library)(**{**given, "d_w": given["w"], **change})
 
 
+def test_names_of_the_check_are_free_for_variables():
+    shapes = {"function": "m", "refuse": "m,n", "getattr": "n", "s": ""}
+    f = derive("s*function'*refuse*getattr", "function", variables=shapes).to_function()
+    found = f(function=np.ones(2), refuse=np.ones((2, 3)), getattr=np.ones(3), s=2.0)
+    assert found.tolist() == [6, 6]
+
+
 def test_declared_sizes_and_sizes_that_are_formulas_are_checked():
     f = value_of("x'*vec(A)*b", {"x": "m*n", "A": "m,n", "b": "2"}).to_function()
     given = {"x": np.ones(6), "A": np.ones((2, 3)), "b": np.ones(2)}
