@@ -203,6 +203,8 @@ def collect_scalars(e):
         exponents = [p.get(base, S.Zero) for p in powers]
         if not all(x.is_Rational for x in exponents):
             continue
+        if isinstance(base, Pow) and base.base == 0:
+            continue  # 0^s is not divided by
         if isinstance(base, exp) and any(_exponentials(s / base) >= _exponentials(s) for s in scalars):
             continue  # SymPy would join exponentials again that stand apart
         if all(x > 0 for x in exponents) or all(x < 0 for x in exponents):

@@ -11,6 +11,10 @@ def find_rule(table, node, *context):
     return None
 
 
+# Of one node: rows that would go on from form to form are stopped here.
+MOST_FORMS = 60
+
+
 def rewrite(expression, table, order=str):
     """Apply the table everywhere, innermost first, until nothing changes; give (expression, rules used).
 
@@ -41,7 +45,7 @@ def rewrite(expression, table, order=str):
         while node.args and (changed := _apply_first(table, node)):
             rule, new = changed
             new = inside(new)
-            if new in met:
+            if new in met or len(met) == MOST_FORMS:
                 return min(met, key=order)
             met.add(new)
             used.append(rule)

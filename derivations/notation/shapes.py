@@ -42,7 +42,13 @@ def dimension(value):
 SIZE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[1-9][0-9]*)(?:\^([1-9][0-9]*))?")
 
 
+# Of a size that is written as a number.
+MOST_DIGITS = 1000
+
+
 def _size(name):
+    if name.isdigit() and len(name) > MOST_DIGITS:
+        raise ShapeError(f"a size has more than {MOST_DIGITS} digits")
     return Integer(name) if name.isdigit() else Symbol(name, integer=True, positive=True)
 
 

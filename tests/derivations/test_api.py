@@ -207,6 +207,7 @@ def test_trees_are_taken_too():
         ("A*X", "X", {"order": 2}, UnsupportedError, r"order 2 is the Hessian of a scalar"),
         ("x", "x", {"order": 2}, UnsupportedError, r"order 2 is the Hessian of a scalar"),
         ("foo(x)", "x", {}, ParseError, r"unknown function 'foo'; known are abs"),
+        (f"sum(x)*rows(ones({'9' * 5000}))", "x", {}, ShapeError, "a size has more than 1000 digits"),
         ("t*arcsin(2)", "t", {}, DomainError, r"is not real where it is defined: it holds asin\(2\)"),
         ("t*cos(3)^(1/2)", "t", {}, DomainError, r"is not real where it is defined: it holds sqrt\(cos\(3\)\)"),
         ("t*exp(exp(exp(99999)))*arccos(3)", "t", {}, DomainError, r"it holds acos\(3\)"),

@@ -69,3 +69,9 @@ def test_the_engine_knows_no_rule_and_no_node():
         for alias in node.names
     }
     assert imported == {"Derivation", "Step"}
+
+
+def test_rows_that_go_on_from_form_to_form_are_stopped():
+    grow = Rule(Scale, "grow", "sA = 2sA", lambda e: Scale(2 * e.args[0], e.args[1]))
+    new, used = rewrite(Scale(a, A), (grow,))
+    assert used == (grow,) and new in {Scale(2**i * a, A) for i in range(rewriting.MOST_FORMS)}

@@ -150,6 +150,11 @@ def test_numbers_are_free_and_leaves_are_not():
     assert size(build("tanh(A*x)")) > size(build("A*x"))
 
 
+def test_a_power_of_zero_is_not_divided_by():
+    tree = build("0^s*A + 0^s*B")
+    assert simplify(tree)[0] in (tree, build("0^s*(A + B)"))
+
+
 def test_a_shorter_form_that_is_not_shorter_is_not_taken():
     assert simplify(build("A*x + B*y"))[0] == build("A*x + B*y")
     assert simplify(build("(A + B)*x"))[0] == build("(A + B)*x")

@@ -33,7 +33,7 @@ def agree(term, derivation):
         changes = [_direction(point[v], derivation.structure, generator) for v in derivation.wrt_all]
         if agrees(term, derivation, evaluate(derivation.result), point, by_name, changes):
             return
-        if not _is_at_kink(derivation.expression, evaluate):
+        if 0 not in kink_arguments(derivation.expression, evaluate):
             raise Found(WRONG, "central differences of the text disagree")
         # At a kink the derivative is a convention: only beside it can it be compared.
         beside = dict(point)
@@ -51,9 +51,10 @@ def agree(term, derivation):
     return at_points(derivation, check)
 
 
-def _is_at_kink(expression, evaluate):
+def kink_arguments(expression, evaluate):
+    """The numbers whose signs tell the sides of kinks."""
     found = map(evaluate, kinks.arguments(expression))
-    return any(x == 0 for value in found for row in (value if isinstance(value, list) else [[value]]) for x in row)
+    return [x for value in found for row in (value if isinstance(value, list) else [[value]]) for x in row]
 
 
 def agrees(term, derivation, result, point, sizes, changes):
