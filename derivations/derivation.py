@@ -75,6 +75,12 @@ class Derivation:
         return distinct[0] if len(distinct) == 1 else distinct
 
     @property
+    def independent_variables(self):
+        """The variables that are not abbreviations: the arguments of the generated code."""
+        defined = {symbol for symbol, _ in self.definitions}
+        return tuple(v for v in self.variables if v not in defined)
+
+    @property
     def order(self):
         return len(self.wrt_all)
 

@@ -73,7 +73,7 @@ def diagonal_times_vector(e):
 
 def hadamard_of_blocks(e):
     """The diagonal of A diag(x) B is (A o B')x: what Kronecker products with a vector at both ends pick out."""
-    args = [part for f in e.args for part in _at_ones(f)]
+    args = e.args
     ends = [(_ends(f, row=True), _ends(f, row=False)) for f in args]
     for i, j in itertools.combinations(range(len(args)), 2):
         pairs = list(itertools.product(ends[i][0], ends[j][1])) if j > i + 1 else []
@@ -81,17 +81,6 @@ def hadamard_of_blocks(e):
         if picked and None not in picked:
             return shorter(Product(*args[:i], Sum(*picked), *args[j + 1 :]), e)
     return None
-
-
-def _at_ones(factor):
-    """(1 1') kron L as (1 kron L)(1' kron I)."""
-    if isinstance(factor, Kronecker) and len(factor.args) == 2:
-        first, last = factor.args
-        if isinstance(first, Ones):
-            return Kronecker(Ones(first.shape[0]), last), Kronecker(Ones(1, first.shape[1]), Identity(last.shape[1]))
-        if isinstance(last, Ones):
-            return Kronecker(first, Ones(last.shape[0])), Kronecker(Identity(first.shape[1]), Ones(1, last.shape[1]))
-    return (factor,)
 
 
 def _ends(factor, row):

@@ -39,6 +39,7 @@ from derivations.functions import (
 )
 from derivations.kronecker import Commutation, Kronecker, Vec
 from derivations.notation.shapes import (
+    MOST_DIGITS,
     PROPERTIES_OF_SCALARS,
     Declaration,
     Sizes,
@@ -87,7 +88,7 @@ FUNCTION_NAMES = {function: name for name, function in ELEMENTWISE.items()}
 
 LARGEST_FACTORIAL = 1000
 # Numbers beyond these would keep SymPy busy for hours.
-MOST_BITS, MOST_DIGITS, LARGEST_POWER = 10_000, 1000, 10_000
+MOST_BITS, LARGEST_POWER = 10_000, 10_000
 
 
 def elementwise(function, value):

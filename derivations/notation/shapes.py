@@ -42,7 +42,7 @@ def dimension(value):
 SIZE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[1-9][0-9]*)(?:\^([1-9][0-9]*))?")
 
 
-# Of a size that is written as a number.
+# Of a number, a size too.
 MOST_DIGITS = 1000
 
 

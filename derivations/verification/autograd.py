@@ -12,7 +12,6 @@ import torch
 
 from derivations.errors import DerivationError, DomainError, UnsupportedError
 from derivations.expressions import is_matrix
-from derivations.notation.code.arguments import independent_variables
 from derivations.notation.code.libraries import gradient_name, identifiers, loss_gradients
 from derivations.verification.interpreter import value
 from derivations.verification.layouts import misfit
@@ -100,7 +99,7 @@ def _interpreted(result, point, sizes):
 
 def _generated(derivation, generated, point, sizes):
     """What the generated code gives at the point."""
-    names = identifiers(independent_variables(derivation))
+    names = identifiers(derivation.independent_variables)
     arguments = {name: _natural(v, point[v]) for v, name in names.items()}
     for gradient in loss_gradients(derivation.result):
         arguments[gradient_name(gradient)] = _natural(gradient, value(gradient, point, sizes))
@@ -114,8 +113,9 @@ def _generated(derivation, generated, point, sizes):
 
 def _sample(derivation, seed, fixed, spread=1):
     sampler = FloatSampler(seed, spread)
-    variables = independent_variables(derivation)
-    sizes = {s: sympy.Integer(n) for s, n in _sizes(derivation, variables, seed).items()}
+    variables = derivation.independent_variables
+    drawn = sizes_for(variables, random.Random(seed), (derivation.expression, derivation.result))
+    sizes = {s: sympy.Integer(n) for s, n in drawn.items()}
     point = {}
     for v in variables:
         rows = sampler.matrix(v, sizes) if is_matrix(v) else [[fixed.get(v, sampler.scalar(properties_of(v)))]]
@@ -123,10 +123,6 @@ def _sample(derivation, seed, fixed, spread=1):
     for symbol, expression in derivation.definitions:
         point[symbol] = value(expression, point, sizes)
     return point, sizes
-
-
-def _sizes(derivation, variables, seed):
-    return sizes_for(variables, random.Random(seed), (derivation.expression, derivation.result))
 
 
 def _natural(variable, tensor):

@@ -13,7 +13,7 @@ from sympy import Integer
 from derivations.errors import DerivationError, DomainError
 from derivations.expressions import is_matrix
 from derivations.notation import text
-from derivations.notation.code.arguments import independent_variables, natural_shape, sizes_of
+from derivations.notation.code.arguments import natural_shape, sizes_of
 from derivations.notation.code.libraries import identifier
 from derivations.notation.code.modules import jacobian, need_first_derivative
 from derivations.verification.autograd import ATTEMPTS, FloatSampler
@@ -30,7 +30,7 @@ DIGITS = {AUTOGRAD: 0.5, DIFFERENCES: 0.4}
 def check(function, derivation, given, points, seed, tolerance):
     """A Witness where the function agrees at all points; AssertionError where it does not."""
     need_first_derivative(derivation)
-    variables = {identifier(v.name): v for v in independent_variables(derivation)}
+    variables = {identifier(v.name): v for v in derivation.independent_variables}
     if unknown := [name for name in given if name not in variables]:
         raise DerivationError(f"the expression has no {unknown[0]}; it has {', '.join(variables)}")
     _need_parameters(function, variables)
@@ -115,7 +115,7 @@ def _need_domain(variable, x):
 
 def _compare(function, derivation, generated, given, seed):
     """A Comparison at a random point where the formulas are finite and well conditioned."""
-    reason, all_given = "the formula is not finite", len(given) == len(independent_variables(derivation))
+    reason, all_given = "the formula is not finite", len(given) == len(derivation.independent_variables)
     for attempt in range(1 if all_given else ATTEMPTS):
         point, sizes = _point(derivation, given, f"{seed}/{attempt}")
         arguments = _arguments(derivation, point, given)
@@ -158,7 +158,7 @@ def _compare(function, derivation, generated, given, seed):
 
 def _point(derivation, given, seed):
     """Variable -> 2-D tensor in float64: what was given, the rest random; and the sizes."""
-    variables = independent_variables(derivation)
+    variables = derivation.independent_variables
     sampler = FloatSampler(seed)
     sizes = {
         s: Integer(n)

@@ -15,6 +15,7 @@ from derivations.verification.degrees import degree
 from derivations.verification.evaluation import Evaluator
 from derivations.verification.exact import ATTEMPTS, SAMPLERS, TOLERANCE, asked_twice
 from derivations.verification.kinks import arguments, other_sides, sides
+from derivations.verification.linear import rows_of
 from derivations.verification.report import Witness
 from derivations.verification.sampling import Sampler, properties_of, sizes_for, whole
 
@@ -103,12 +104,12 @@ def _judge_in(field, claim, derivation, points, seed):
 
 
 def _witness(field, claim, derivation, points, seed):
-    errors = [_difference(claim, derivation, values) for values in _at_points(claim, derivation, field, points, seed)]
-    worst, bound = max(d.error for d in errors), None
+    found = list(_at_points(claim, derivation, field, points, seed))
+    worst, bound = max(d.error for d in found), None
     if field is PrimeField:
         sizes = {s: 5 for v in derivation.variables if is_matrix(v) for d in v.shape for s in d.free_symbols}
         bound = min(1.0, (degree(claim, sizes) + degree(derivation.result, sizes)) / PRIME) ** points
-    return Witness(f"claim ({field.name.format(mp.dps)})", worst <= TOLERANCE, len(errors), worst, bound)
+    return Witness(f"claim ({field.name.format(mp.dps)})", worst <= TOLERANCE, len(found), worst, bound)
 
 
 # --------------------------------------------------------------------------------- counterexamples
@@ -169,31 +170,31 @@ def _number(x):
 
 
 def _at_points(claim, derivation, field, points, seed):
-    """Evaluators at random points inside the domain of both, and more where only one side of a kink was met."""
+    """The Differences at random points inside the domain of both, and at more of them where only one side of a kink
+    was met.
+    """
     sampler = SAMPLERS[field]
     kinks, seen = [*arguments(derivation.expression), *arguments(claim)] if sampler.ordered else [], set()
     for i in range(points):
-        values = _somewhere(claim, derivation, field, f"{seed}/{i}", whole(derivation, i))
-        yield values
+        values, difference = _somewhere(claim, derivation, field, f"{seed}/{i}", whole(derivation, i))
+        yield difference
         seen |= sides(kinks, values)
 
     def drawn(number, spread):
-        values = _evaluator(
-            claim, derivation, field, sampler(f"{seed}/side {number}", spread), whole(derivation, number)
-        )
-        _difference(claim, derivation, values)
-        return lambda: values
+        there = sampler(f"{seed}/side {number}", spread)
+        values = _evaluator(claim, derivation, field, there, whole(derivation, number))
+        return values, _difference(claim, derivation, values)
 
-    yield from (point() for point in other_sides(kinks, drawn, seen))
+    yield from other_sides(kinks, drawn, seen)
 
 
 def _somewhere(claim, derivation, field, seed, fixed):
+    """The values at one random point, and the Difference there."""
     reason = None
     for attempt in range(ATTEMPTS):
         try:
             values = _evaluator(claim, derivation, field, SAMPLERS[field](f"{seed}/{attempt}"), fixed)
-            _difference(claim, derivation, values)
-            return values
+            return values, _difference(claim, derivation, values)
         except (DomainError, ZeroDivisionError) as error:
             reason = error
     raise DomainError(f"no point inside the domain of the claim and the derivative: {reason}")
@@ -201,8 +202,7 @@ def _somewhere(claim, derivation, field, seed, fixed):
 
 def _evaluator(claim, derivation, field, sampler, fixed, small=()):
     """What gives the values of expressions at a random point."""
-    defined = {symbol for symbol, _ in derivation.definitions}
-    variables = [v for v in derivation.variables if v not in defined]
+    variables = derivation.independent_variables
     sizes = sizes_for(variables, sampler.generator, (claim, derivation.result))
     if small:
         sizes = dict(zip(sizes, cycle(small)))
@@ -214,13 +214,12 @@ def _evaluator(claim, derivation, field, sampler, fixed, small=()):
 def _difference(claim, derivation, values):
     """The Difference of both sides at a point."""
     field = values.field
-    left, right = (_rows(values(e)) for e in (claim, derivation.result))
+    left, right = (rows_of(values(e)) for e in (claim, derivation.result))
     entries = [(i, j) for i, row in enumerate(right) for j in range(len(row))]
     scale = max(field.size_of(side[i][j]) for side in (left, right) for i, j in entries) or 1
     errors = {(i, j): float(field.size_of(left[i][j] - right[i][j]) / scale) for i, j in entries}
     i, j = max(entries, key=errors.get)
-    defined = {symbol for symbol, _ in derivation.definitions}
-    point = {v: values.values[v] for v in derivation.variables if v not in defined}
+    point = {v: values.values[v] for v in derivation.independent_variables}
     return Difference(errors[i, j], (i + 1, j + 1), left[i][j], right[i][j], point)
 
 
@@ -231,7 +230,3 @@ def _value(variable, sampler, sizes, field):
     if not is_matrix(variable):
         return lift(sampler.scalar(properties_of(variable)))
     return [[lift(x) for x in row] for row in sampler.matrix(variable, sizes)]
-
-
-def _rows(value):
-    return value if isinstance(value, list) else [[value]]

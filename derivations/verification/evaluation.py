@@ -159,7 +159,7 @@ class Evaluator:
         return f("log", self.total(f("exp", x) for row in self(e.args[0]) for x in row))
 
     def loss(self, e):
-        return self.losses[str(e.args[0])](_rows(self(e.args[1])))
+        return self.losses[str(e.args[0])](linear.rows_of(self(e.args[1])))
 
     def scalar_differential(self, e):
         return self.slope(self(e.args[0]))
@@ -316,10 +316,6 @@ class Evaluator:
             return polynomial(seeded).slope
 
         return [[partial_derivative(i, j) for j in range(len(row))] for i, row in enumerate(rows)]
-
-
-def _rows(value):
-    return value if isinstance(value, list) else [[value]]
 
 
 RELATIONS = {

@@ -34,6 +34,7 @@ from derivations.verification.degrees import degree
 from derivations.verification.evaluation import Evaluator
 from derivations.verification.kinks import arguments, other_sides, sides
 from derivations.verification.layouts import misfit
+from derivations.verification.linear import rows_of
 from derivations.verification.report import Witness
 from derivations.verification.sampling import (
     COUNT,
@@ -163,7 +164,9 @@ def _at_points(derivation, field, points, seed):
         seen |= sides(kinks, evaluator())
 
     def drawn(number, spread):
-        return _evaluator(derivation, field, sampler(f"{seed}/side {number}", spread), whole(derivation, number))
+        there = sampler(f"{seed}/side {number}", spread)
+        evaluator = _evaluator(derivation, field, there, whole(derivation, number))
+        return evaluator(), evaluator
 
     for evaluator in other_sides(kinks, drawn, seen):
         with contextlib.suppress(DomainError, ZeroDivisionError):
@@ -190,8 +193,7 @@ def _claims(derivation, evaluator):
 
 def _evaluator(derivation, field, sampler, fixed):
     """A point: what gives the values there, with a layer of dual numbers for each variable that it is asked for."""
-    defined = {symbol for symbol, _ in derivation.definitions}
-    variables = [v for v in derivation.variables if v not in defined]
+    variables = derivation.independent_variables
     sizes = sizes_for(variables, sampler.generator, _expressions(derivation))
     point = {v: _value(v, sampler, sizes) for v in variables}
     integers = dict(sizes)
@@ -347,7 +349,7 @@ def _result_claim(derivation, evaluator):
         # As the layers of the value: the direction of the first, and the other one of the second.
         seconds = evaluator(x, z)
         rows, columns = _stacked(slopes(_slope_parts(seconds(x)))), _stacked(slopes(seconds(z)))
-        hessian = _rows_of(plainly(derivation.result))
+        hessian = rows_of(plainly(derivation.result))
         return "result", twice, plainly.total(u * h * w for u, row in zip(rows, hessian) for h, w in zip(row, columns))
     (variable,) = derivation.wrt_all
     result, values = derivation.result, evaluator(variable, structured=True)
@@ -365,7 +367,7 @@ def _result_claim(derivation, evaluator):
 
 def _stacked(value):
     """The entries of a matrix, column by column, or the one number."""
-    return [x for column in zip(*_rows_of(value)) for x in column]
+    return [x for column in zip(*rows_of(value)) for x in column]
 
 
 def _slope_parts(value):
@@ -375,13 +377,9 @@ def _slope_parts(value):
     return value.value if isinstance(value, Dual) else value
 
 
-def _rows_of(value):
-    return value if isinstance(value, list) else [[value]]
-
-
 def _difference(left, right, field):
     """The largest entrywise error relative to the largest entry; in the field 0 or 1."""
-    left, right = _rows_of(left), _rows_of(right)
+    left, right = rows_of(left), rows_of(right)
     if (len(left), len(left[0])) != (len(right), len(right[0])):
         return mpf("inf")
     pairs = [(plain(x), plain(y)) for r, s in zip(left, right) for x, y in zip(r, s)]

@@ -6,6 +6,7 @@ from derivations.elementwise import SLOTS, Apply
 from derivations.errors import DomainError
 from derivations.expressions import is_matrix
 from derivations.functions import clip, huber, maximum, minimum, relu, step
+from derivations.verification.linear import rows_of
 
 # function -> what changes its sign at the kinks
 KINKS = {
@@ -33,26 +34,25 @@ def sides(kinks, values):
     """The sides that a point is on: (which kink, whether its argument is positive)."""
     found = set()
     for i, argument in enumerate(kinks):
-        value = values(argument)
-        rows = value if isinstance(value, list) else [[value]]
-        found |= {(i, bool(x > 0)) for row in rows for x in row if x != 0}
+        found |= {(i, bool(x > 0)) for row in rows_of(values(argument)) for x in row if x != 0}
     return found
 
 
 def other_sides(kinks, draw, seen):
-    """The points, as draw(number, spread) gives them, that are on a side of a kink where none was seen.
+    """What draw gives at points that are on a side of a kink where none was seen.
 
-    A point is a function that gives the Evaluator there. Some sides do not exist: x'x is never negative.
+    draw: (number, spread) -> the Evaluator at a point, and what is wanted of it.
+    Some sides do not exist: x'x is never negative.
     """
     wanted = {(i, positive) for i in range(len(kinks)) for positive in (True, False)}
     for number in range(DRAWS):
         if wanted <= seen:
             return
         try:
-            point = draw(number, SPREADS[number % len(SPREADS)])
-            new = sides(kinks, point()) - seen
+            values, wanted_there = draw(number, SPREADS[number % len(SPREADS)])
+            new = sides(kinks, values) - seen
         except (DomainError, ZeroDivisionError):
             continue
         if new:
             seen |= new
-            yield point
+            yield wanted_there

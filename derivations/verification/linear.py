@@ -4,6 +4,11 @@ from derivations.errors import DomainError
 from derivations.verification.arithmetic import Dual, layers
 
 
+def rows_of(value):
+    """A matrix as it is; a number as the matrix that has it only."""
+    return value if isinstance(value, list) else [[value]]
+
+
 def total(field, numbers):
     result = field.number(0)
     for x in numbers:

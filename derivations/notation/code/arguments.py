@@ -1,4 +1,4 @@
-"""The arguments of generated functions: which variables they are, and their shapes when a function is called."""
+"""The shapes of the arguments of generated functions, checked when a function is called."""
 
 import inspect
 from functools import wraps
@@ -10,12 +10,6 @@ from derivations.expressions import is_matrix
 from derivations.notation.code.libraries import identifiers, unique
 
 KINDS = ("a scalar", "a vector", "a matrix")
-
-
-def independent_variables(derivation):
-    """The variables that are arguments: those that are not abbreviations."""
-    defined = {symbol for symbol, _ in derivation.definitions}
-    return tuple(v for v in derivation.variables if v not in defined)
 
 
 def natural_shape(variable):

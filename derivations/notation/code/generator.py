@@ -12,7 +12,7 @@ from derivations.expressions import freed, is_matrix, settled
 from derivations.notation import text
 from derivations.notation.code import emitter, systems
 from derivations.notation.code.actions import actions, direction
-from derivations.notation.code.arguments import checked, independent_variables
+from derivations.notation.code.arguments import checked
 from derivations.notation.code.libraries import LIBRARIES, identifiers
 from derivations.notation.code.plan import plan
 
@@ -22,7 +22,7 @@ SHARED_SYSTEMS = {"numpy": systems.stacked, "torch": systems.factored}
 def write(derivation, library="numpy", name="derivative"):
     """Source of `def derivative(*, A, x): …` with its imports."""
     (result,) = _written_out(derivation, [derivation.result])
-    return source([result], independent_variables(derivation), library, name, _text(result, derivation))
+    return source([result], derivation.independent_variables, library, name, _text(result, derivation))
 
 
 def write_operator(derivation, library="numpy", name="directional_derivative"):
@@ -30,17 +30,17 @@ def write_operator(derivation, library="numpy", name="directional_derivative"):
     equal = _written_out(derivation, actions(derivation))
     along = direction(derivation)
     summary = f"{min((_text(e, derivation) for e in equal), key=len)}, the derivative applied to {along}"
-    return source(equal, (*independent_variables(derivation), along), library, name, summary)
+    return source(equal, (*derivation.independent_variables, along), library, name, summary)
 
 
 def function(derivation, library="numpy"):
     """The callable, which checks the shapes of its arguments; its source is visible to inspect and to tracebacks."""
-    return checked(compiled(write(derivation, library), "derivative"), independent_variables(derivation))
+    return checked(compiled(write(derivation, library), "derivative"), derivation.independent_variables)
 
 
 def operator(derivation, library="numpy"):
     action = compiled(write_operator(derivation, library), "directional_derivative")
-    return checked(action, (*independent_variables(derivation), direction(derivation)))
+    return checked(action, (*derivation.independent_variables, direction(derivation)))
 
 
 def compiled(source, name):

@@ -12,7 +12,7 @@ from derivations.derivation import Derivation
 from derivations.errors import DerivationError, UnsupportedError
 from derivations.expressions import settled
 from derivations.notation import text
-from derivations.notation.code.arguments import independent_variables, sizes_of
+from derivations.notation.code.arguments import sizes_of
 from derivations.notation.code.libraries import identifiers
 from derivations.rewriting import equalities
 from derivations.scalars import Loss
@@ -189,13 +189,13 @@ def module(derivation, *others, **held):
 
 def _plain(derivation):
     """The expression and its variables with all declared properties in force."""
-    twins = {v: settled(v) for v in independent_variables(derivation)}
+    twins = {v: settled(v) for v in derivation.independent_variables}
     return derivation.expression.xreplace(twins), frozenset(twins.values())
 
 
 def _formulas(derivations):
     first = derivations[0]
-    variables = {name: v for v, name in identifiers(independent_variables(first)).items()}
+    variables = {name: v for v, name in identifiers(first.independent_variables).items()}
     names = {v.name: name for name, v in variables.items()}
     value = equalities(first.expression, first.variables, definitions=first.definitions)
     derivatives = {names[d.wrt.name]: (d, d.to_function("torch")) for d in derivations}

@@ -12,7 +12,6 @@ import derivations as dv
 from derivations.differentiation import differentiate
 from derivations.expressions import Product, Variable, multiply
 from derivations.notation.code import modules
-from derivations.notation.code.arguments import independent_variables
 from derivations.rewriting import equalities
 from derivations.scalars import Loss
 
@@ -42,7 +41,7 @@ def derivations_of(expression, names, **options):
 
 
 def arguments(derivation, needing=(), dtype=torch.float64):
-    given = {v.name: tensor(v.name, dtype) for v in independent_variables(derivation)}
+    given = {v.name: tensor(v.name, dtype) for v in derivation.independent_variables}
     return {name: x.requires_grad_(name in needing) for name, x in given.items()}
 
 
