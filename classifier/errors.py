@@ -19,3 +19,7 @@ class RunError(ClassifierError):
 
 class DivergedError(ClassifierError):
     """The loss is no longer a finite number."""
+
+
+class StoppedError(ClassifierError):
+    """A training that was asked to stop, and has saved where to go on."""

@@ -41,7 +41,7 @@ def test_no_pixel_tells_a_class_by_itself():
 
 
 def test_splits_are_disjoint_and_the_same_each_time():
-    one, other = (datasets.load("synthetic", n_validation=500) for _ in range(2))
+    one, other = (datasets.load("synthetic", validation=0.125) for _ in range(2))
     assert (len(one.train), len(one.validation), len(one.test)) == (3500, 500, 1000)
     assert torch.equal(one.validation.images, other.validation.images)
     seen = {bytes(i.numpy().tobytes()) for i in one.train.images}
@@ -50,7 +50,7 @@ def test_splits_are_disjoint_and_the_same_each_time():
 
 
 def test_fewer_images_are_the_first_of_the_same_choice():
-    few, all_of_them = (datasets.load("synthetic", n_validation=500, n_train=n) for n in (100, None))
+    few, all_of_them = (datasets.load("synthetic", validation=0.125, n_train=n) for n in (100, None))
     assert len(few.train) == 100
     assert torch.equal(few.validation.labels, all_of_them.validation.labels)
     assert {bytes(i.numpy()) for i in few.train.images} <= {bytes(i.numpy()) for i in all_of_them.train.images}
@@ -60,10 +60,10 @@ def test_without_validation_all_images_train():
     assert len(datasets.load("synthetic").train) == synthetic.N_TRAIN
 
 
-@pytest.mark.parametrize(("n_validation", "n_train"), [(4000, None), (-1, None), (3000, 2000), (0, 0)])
-def test_more_images_than_there_are_is_an_error(n_validation, n_train):
+@pytest.mark.parametrize(("validation", "n_train"), [(1.0, None), (0.75, 2000), (0.0, 0)])
+def test_more_images_than_there_are_is_an_error(validation, n_train):
     with pytest.raises(ConfigError, match="there are 4,000"):
-        datasets.load("synthetic", n_validation, n_train)
+        datasets.load("synthetic", validation, n_train)
 
 
 def test_a_missing_data_set_comes_with_the_way_out(tmp_path):
@@ -79,4 +79,4 @@ def test_the_real_arrays_are_the_published_ones():
     sources.obtain(folder, quiet=True)
     arrays = cifar10.arrays(cifar10.from_folder(folder))
     assert tuple(hashlib.sha256(a.tobytes()).hexdigest() for a in arrays) == PUBLISHED
-    assert len(datasets.load("cifar10", n_validation=5000).train) == 45_000
+    assert len(datasets.load("cifar10", validation=0.1).train) == 45_000

@@ -1,0 +1,43 @@
+"""Where to go on: everything that the rest of a training depends on, in one file that is always whole."""
+
+import io
+from pathlib import Path
+
+import torch
+
+from classifier import runs
+from classifier.errors import RunError
+
+FORMAT = 1
+
+
+def save(folder, state):
+    """state: nested dictionaries of tensors and plain numbers. The random state of PyTorch goes with it."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, "random": _random_state()} | state, buffer)
+    runs.write(Path(folder) / runs.CHECKPOINT, buffer.getvalue())
+
+
+def load(folder, device):
+    """The state that was saved last, or None if none was; the random state of PyTorch is set to what it was."""
+    path = Path(folder) / runs.CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        if state["format"] != FORMAT:
+            raise RunError(f"{path} is of format {state['format']}, this version reads {FORMAT}; start the run anew")
+        _set_random_state(state["random"])
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({error}); --overwrite starts the run anew") from None
+    return state
+
+
+def _random_state():
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+
+
+def _set_random_state(state):
+    torch.set_rng_state(state["cpu"].cpu())
+    if len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])

@@ -1,0 +1,94 @@
+"""`python -m classifier sweep`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from classifier import config as configs
+from classifier import sweeps
+from classifier.commands import options as shared
+from classifier.errors import ConfigError
+from classifier.experiments import EXPERIMENTS, from_values
+
+NAMES = "\n".join(f"  {name:14} {plan.question}" for name, plan in EXPERIMENTS.items())
+DESCRIPTION = f"""Train many configurations with several seeds each, and compare them.
+
+  python -m classifier sweep homework                    the homework's four rows, three seeds each
+  python -m classifier sweep homework control --seeds 5  two experiments, seeds 0 to 4
+  python -m classifier sweep mine.toml --jobs 4          your own, four runs at a time
+  python -m classifier sweep homework --data synthetic --epochs 1 --engine plain
+                                                         any option of train goes before those of the experiment
+
+Run it again to go on: finished runs are kept, interrupted ones resumed, and one that fails does not stop the others.
+
+experiments:
+{NAMES}
+
+a file of your own (TOML or JSON):
+  shared = {{ epochs = 5 }}
+  [configurations]
+  "small steps" = {{ learning_rate = 0.0005 }}
+  "large steps" = {{ learning_rate = 0.002 }}"""
+
+
+def add_options(parser):
+    parser.add_argument("experiments", nargs="+", metavar="EXPERIMENT", help="a name from above, or a file")
+    parser.add_argument("--out", default="runs/sweep", metavar="DIR", help="where the runs lie (default: runs/sweep)")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds of each configuration (default: 3)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="runs at a time (default: one per core; 1 with a GPU)")
+    parser.add_argument(
+        "--results", metavar="FILE", help="where to put what they gave (default: classifier.json in --out)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be run, and run nothing")
+    shared.add_output(parser)
+    shared.add_config(parser)
+
+
+def run(options):
+    given = shared.given_config(options)
+    first = given.pop("seed", 0)
+    seeds = range(first, first + options.seeds)
+    experiments = {_name(e): _experiment(e) for e in options.experiments}
+    planned = sweeps.jobs(experiments, given, seeds, options.out)
+    if options.dry_run:
+        print("\n".join(f"{job.folder}" for job in planned))
+        return 0
+    n_at_once = options.jobs or (1 if given.get("device", "auto") not in ("auto", "cpu") else os.cpu_count())
+    if n_at_once < 1 or options.seeds < 1:
+        raise ConfigError("--jobs and --seeds are at least 1")
+    with tqdm(total=len(planned), unit=" runs", disable=options.quiet or options.json) as bar:
+
+        def finished(job, failure):
+            if failure:
+                tqdm.write(f"classifier: {job.folder}: {failure.reason}", file=sys.stderr)
+            bar.set_postfix_str(str(job.folder.name), refresh=False)
+            bar.update()
+
+        failures = sweeps.run(planned, n_at_once, finished)
+    failed = {f.job.folder for f in failures}
+    results = [sweeps.result(job) for job in planned if job.folder not in failed]
+    path = Path(options.results or Path(options.out) / "classifier.json")
+    if results:
+        sweeps.write(path, experiments, results)
+    if options.json:
+        print(json.dumps({"runs": results, "failed": {str(f.job.folder): f.reason for f in failures}}))
+    elif not options.quiet:
+        for name, plan in experiments.items():
+            print(f"\n{name}: {plan.question}\n{sweeps.table([r for r in results if r['experiment'] == name])}")
+        print(f"\n{len(results)} of {len(planned)} runs are in {path}")
+    return 1 if failures else 0
+
+
+def _name(text):
+    return text if text in EXPERIMENTS else Path(text).stem
+
+
+def _experiment(text):
+    if text in EXPERIMENTS:
+        return EXPERIMENTS[text]
+    if Path(text).suffix not in (".toml", ".json"):
+        raise ConfigError(f"no experiment {text!r}; there are {', '.join(EXPERIMENTS)}, or name a .toml or .json file")
+    return from_values(configs.from_file(text), text)

@@ -1,0 +1,63 @@
+"""The nets: each takes normalised images (B, 3, 32, 32) to logits (B, 10)."""
+
+from torch import nn
+
+N_CLASSES = 10
+
+
+def lenet(width=1.0):
+    """The net of the PyTorch tutorial and of the homework: 62,006 parameters at width 1.
+
+    Source: LeCun et al. (1998), Gradient-based learning applied to document recognition, with ReLU and max-pooling.
+    """
+    c1, c2, h1, h2 = (_scaled(n, width) for n in (6, 16, 120, 84))
+    return nn.Sequential(
+        nn.Conv2d(3, c1, 5),  # (B, 6, 28, 28)
+        nn.ReLU(),
+        nn.MaxPool2d(2),  # (B, 6, 14, 14)
+        nn.Conv2d(c1, c2, 5),  # (B, 16, 10, 10)
+        nn.ReLU(),
+        nn.MaxPool2d(2),  # (B, 16, 5, 5)
+        nn.Flatten(),
+        nn.Linear(c2 * 25, h1),
+        nn.ReLU(),
+        nn.Linear(h1, h2),
+        nn.ReLU(),
+        nn.Linear(h2, N_CLASSES),
+    )
+
+
+def lenet_bn(width=1.0):
+    """LeNet with batch normalisation between each hidden linear map and its ReLU."""
+    layers = []
+    for layer in lenet(width):
+        layers.append(layer)
+        if isinstance(layer, nn.Conv2d):
+            layers.append(nn.BatchNorm2d(layer.out_channels))
+        elif isinstance(layer, nn.Linear) and layer.out_features != N_CLASSES:
+            layers.append(nn.BatchNorm1d(layer.out_features))
+    return nn.Sequential(*layers)
+
+
+def mlp(width=1.0):
+    """A fully connected net of LeNet's size: 62,090 parameters at width 1."""
+    hidden = _scaled(20, width)
+    return nn.Sequential(
+        nn.Flatten(),  # (B, 3072)
+        nn.Linear(3 * 32 * 32, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, N_CLASSES),
+    )
+
+
+MODELS = {"lenet": lenet, "lenet-bn": lenet_bn, "mlp": mlp}
+
+
+def n_parameters(net):
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def _scaled(size, width):
+    return max(1, round(size * width))

@@ -1,0 +1,118 @@
+"""The folder of a run: what lies in it, and how it is written so that a crash leaves a whole file.
+
+config.json        the options, all of them
+history.jsonl      a line per log_every mini-batches ("kind": "batches") and per epoch ("kind": "epoch")
+checkpoint.pt      where to go on; gone when the run is finished
+metrics.json       the results
+model.safetensors  the weights
+predictions.npz    the test images' labels and predictions, and the worst mistakes
+"""
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from classifier.errors import RunError
+
+CONFIG, HISTORY, CHECKPOINT = "config.json", "history.jsonl", "checkpoint.pt"
+METRICS, MODEL, PREDICTIONS = "metrics.json", "model.safetensors", "predictions.npz"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run folder says; metrics is None where the run is not finished."""
+
+    folder: Path
+    config: dict
+    history: list
+    metrics: dict | None
+
+
+def read(folder):
+    """The Run in a folder. Raises RunError, which names the file."""
+    folder = Path(folder)
+    if not (folder / CONFIG).exists():
+        raise RunError(f"{folder} is not the folder of a run: {CONFIG} is not in it")
+    finished = (folder / METRICS).exists()
+    return Run(folder, _json(folder / CONFIG), history(folder), _json(folder / METRICS) if finished else None)
+
+
+def history(folder):
+    """The lines of history.jsonl; a last line that a crash cut short is left out."""
+    path = Path(folder) / HISTORY
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            if number < len(lines):
+                raise RunError(f"{path}, line {number}: not JSON") from None
+    return found
+
+
+def is_finished(folder):
+    return (Path(folder) / METRICS).exists()
+
+
+def write(path, content):
+    """Bytes, or what JSON can say, put in place at once: the old file stays until the new one is whole on the disk."""
+    path = Path(path)
+    if not isinstance(content, bytes):
+        content = (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise RunError(f"{path} cannot be written: {error.strerror}") from None
+
+
+class History:
+    """history.jsonl, to be added to. `size` bytes of it are known to the checkpoint, the rest is cut off."""
+
+    def __init__(self, folder, size):
+        self.path = Path(folder) / HISTORY
+        with self._saying_what_failed():
+            self.file = open(self.path, "ab")  # noqa: SIM115 (closed by close)
+            self.file.truncate(size)
+
+    def add(self, record):
+        with self._saying_what_failed():
+            self.file.write((json.dumps(record) + "\n").encode())
+
+    def saved(self):
+        """The size in bytes, once they are on the disk."""
+        with self._saying_what_failed():
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            return os.fstat(self.file.fileno()).st_size
+
+    def close(self):
+        with self._saying_what_failed():
+            self.file.close()
+
+    @contextlib.contextmanager
+    def _saying_what_failed(self):
+        try:
+            yield
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written: {error.strerror}") from None
+
+
+def _json(path):
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is not readable as JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise RunError(f"{path}: expected an object")
+    return found

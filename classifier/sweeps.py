@@ -1,0 +1,163 @@
+"""Many runs: configurations times seeds, each in a process of its own, and what they gave."""
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from classifier import config as configs
+from classifier import runs
+from classifier.errors import RunError
+
+# Points of a loss curve in the results: enough for a plot in a document.
+N_POINTS = 60
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be done: the name of its experiment, its options, and its folder."""
+
+    experiment: str
+    config: configs.Config
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Failure:
+    job: Job
+    reason: str
+
+
+def jobs(experiments, given, seeds, out):
+    """experiments: name -> Experiment; given: options that go before those of the experiments; a Job for each run."""
+    found = []
+    for experiment, plan in experiments.items():
+        for name, options in plan.configurations.items():
+            for seed in seeds:
+                # One thread: then the results do not depend on how many runs share the machine.
+                values = {"threads": 1} | plan.shared | options | given | {"name": name, "seed": seed}
+                folder = Path(out) / experiment / f"{_slug(name)}-seed{seed}"
+                found.append(Job(experiment, configs.make(values), folder))
+    return found
+
+
+def run(planned, n_at_once, finished):
+    """Run the jobs that are not finished yet; finished(job, failure or None) is called after each. Returns Failures."""
+    failures = []
+    with ThreadPoolExecutor(n_at_once) as pool:
+        started = {pool.submit(_run, job): job for job in planned}
+        try:
+            for future in as_completed(started):
+                failure = future.result()
+                if failure:
+                    failures.append(failure)
+                finished(started[future], failure)
+        except KeyboardInterrupt:
+            # The runs have got the signal too, and save.
+            pool.shutdown(cancel_futures=True)
+            raise
+    return failures
+
+
+def _run(job):
+    if runs.is_finished(job.folder):
+        return None
+    file = job.folder.with_suffix(".json")
+    runs.write(file, configs.as_dict(job.config))
+    command = [
+        sys.executable,
+        "-m",
+        "classifier",
+        "train",
+        "--config",
+        file,
+        "--out",
+        job.folder,
+        "--resume",
+        "--quiet",
+    ]
+    environment = os.environ | {"OMP_NUM_THREADS": str(job.config.threads or os.cpu_count())}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode == 0:
+        file.unlink()
+        return None
+    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return Failure(job, lines[-1].removeprefix("classifier: "))
+
+
+def result(job):
+    """What the results file keeps of a finished run."""
+    run = runs.read(job.folder)
+    losses = [(r["epoch"], r["loss"]) for r in run.history if r["kind"] == "batches"]
+    epochs = [r for r in run.history if r["kind"] == "epoch"]
+    seen = [[r["epoch"], r["validation_accuracy"]] for r in epochs if r["validation_accuracy"] is not None]
+    learned = {n: run.config[n] for n in ("learning_rate", "momentum", "weight_decay", "width", "train_size")}
+    kept = {k: v for k, v in run.metrics.items() if k not in ("classes", "class_accuracy")}
+    return {
+        "experiment": job.experiment,
+        **_rounded(kept | learned),
+        "loss": [[round(epoch, 4), round(loss, 4)] for epoch, loss in _thinned(losses)],
+        "validation": _thinned(seen),
+    }
+
+
+def write(path, experiments, results):
+    """Put the results into a file, in the place of earlier ones of the same experiments."""
+    path = Path(path)
+    before = []
+    if path.exists():
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))["runs"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f'{path} is not a file of results, {{"runs": […]}} ({error}); name another') from None
+    kept = [run for run in before if run.get("experiment") not in experiments]
+    # A run to a line: a change of one is a change of one line.
+    lines = ",\n".join(json.dumps(run, ensure_ascii=False) for run in kept + results)
+    runs.write(path, f'{{"runs": [\n{lines}\n]}}\n'.encode())
+
+
+def table(results):
+    """Mean and standard deviation over seeds, a line for each configuration."""
+    groups = {}
+    for found in results:
+        groups.setdefault(found["name"], []).append(found)
+    width = max(map(len, groups), default=0)
+    head = (
+        f"{'':{width}}  seeds  {'test accuracy':>15}  {'validation':>15}  {'training':>15}  {'test loss':>13}  seconds"
+    )
+    lines = [head]
+    for name, group in groups.items():
+        accuracies = [_mean(group, f"{split}_accuracy", 100, 2) for split in ("test", "validation", "train")]
+        cells = "  ".join(f"{cell:>15}" for cell in accuracies)
+        seconds = statistics.mean(r["seconds"] for r in group)
+        lines.append(f"{name:{width}}  {len(group):5}  {cells}  {_mean(group, 'test_loss', 1, 3):>13}  {seconds:7.1f}")
+    return "\n".join(lines)
+
+
+def _mean(group, key, factor, digits):
+    values = [r[key] * factor for r in group if r[key] is not None]
+    if not values:
+        return "-"
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.{digits}f}{spread}"
+
+
+def _thinned(points):
+    """At most N_POINTS of them: each the mean of as many neighbours, at the place where the last of them is."""
+    points = list(points)
+    step = -(-len(points) // N_POINTS) or 1
+    parts = [points[i : i + step] for i in range(0, len(points), step)]
+    return [[part[-1][0], statistics.mean(y for _, y in part)] for part in parts]
+
+
+def _rounded(values):
+    return {k: round(v, 6) if isinstance(v, float) else v for k, v in values.items()}
+
+
+def _slug(name):
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
