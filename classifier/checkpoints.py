@@ -1,6 +1,7 @@
 """Where to go on: everything that the rest of a training depends on, in one file that is always whole."""
 
 import io
+import pickle
 from pathlib import Path
 
 import torch
@@ -28,8 +29,8 @@ def load(folder, device):
         if state["format"] != FORMAT:
             raise RunError(f"{path} is of format {state['format']}, this version reads {FORMAT}; start the run anew")
         _set_random_state(state["random"])
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({error}); --overwrite starts the run anew") from None
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise RunError(f"{path} cannot be read as a checkpoint; --overwrite starts the run anew") from error
     return state
 
 

@@ -27,10 +27,15 @@ def _drawn(generator, count):
     angles = angles + np.deg2rad(generator.uniform(-10, 10, count))
     periods = np.array(list(WIDTHS.values()))[labels // len(DIRECTIONS)] * generator.uniform(0.85, 1.15, count)
     phases = generator.uniform(0, 2 * np.pi, count)
+    dark, light = generator.uniform(0, 0.6, (count, 3)), generator.uniform(0.4, 1, (count, 3))
     y, x = np.mgrid[:SIDE, :SIDE]
     along = x * np.cos(angles)[:, None, None] + y * np.sin(angles)[:, None, None]  # (N, 32, 32)
-    waves = np.sin(2 * np.pi * along / periods[:, None, None] + phases[:, None, None])
-    dark, light = generator.uniform(0, 0.6, (count, 3)), generator.uniform(0.4, 1, (count, 3))
-    colours = (1 + waves)[:, None] / 2 * (light - dark)[:, :, None, None] + dark[:, :, None, None]
-    noisy = colours + NOISE * generator.standard_normal(colours.shape)
-    return (noisy.clip(0, 1) * 255).round().astype(np.uint8), labels.astype(np.uint8)
+    # The sine in float64: its last bit, which is not the same on every processor, is then lost in float32.
+    waves = np.sin(2 * np.pi * along / periods[:, None, None] + phases[:, None, None]).astype(np.float32)
+    # colour = dark + (light - dark) (1 + wave) / 2, all of it times 255 and noisy
+    middle, swing = ((255 * c / 2).astype(np.float32)[:, :, None, None] for c in (light + dark, light - dark))
+    pixels = generator.standard_normal((count, 3, SIDE, SIDE), dtype=np.float32)
+    pixels *= 255 * NOISE
+    pixels += middle
+    pixels += swing * waves[:, None]
+    return pixels.round(out=pixels).clip(0, 255, out=pixels).astype(np.uint8), labels.astype(np.uint8)
