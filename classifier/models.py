@@ -1,5 +1,6 @@
 """The nets: each takes normalised images (B, 3, 32, 32) to logits (B, 10)."""
 
+import torch
 from torch import nn
 
 N_CLASSES = 10
@@ -52,7 +53,38 @@ def mlp(width=1.0):
     )
 
 
-MODELS = {"lenet": lenet, "lenet-bn": lenet_bn, "mlp": mlp}
+class ResNetMini(nn.Module):
+    """Three stages of two convolutions, the second with a shortcut; then the mean and the maximum of each channel.
+
+    Where a stage grows wider, the shortcut ends in its first channels. He et al. (2016), Deep residual learning,
+    section 3.3, option A.
+    """
+
+    def __init__(self, width=1.0):
+        super().__init__()
+        widths = [[_scaled(n, width) for n in stage] for stage in ((24, 32), (40, 48), (40, 48))]
+        before = [3] + [after for _, after in widths[:-1]]
+        self.first = nn.ModuleList(_convolution(b, inner) for b, (inner, _) in zip(before, widths))
+        self.second = nn.ModuleList(_convolution(inner, after) for inner, after in widths)
+        self.pool = nn.MaxPool2d(2)
+        self.head = nn.Linear(2 * widths[-1][1], N_CLASSES)
+
+    def forward(self, x):
+        for first, second in zip(self.first, self.second, strict=True):
+            x = first(x).relu()
+            y = second(x)
+            y[:, : x.shape[1]] += x
+            x = self.pool(y.relu())  # (B, 32, 16, 16), (B, 48, 8, 8), (B, 48, 4, 4)
+        features = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)  # (B, 96)
+        # Without the factor the maxima make the first steps at a high learning rate wild.
+        return self.head(features) / 4
+
+
+def _convolution(n_in, n_out):
+    return nn.Sequential(nn.Conv2d(n_in, n_out, 3, padding=1, bias=False), nn.BatchNorm2d(n_out))
+
+
+MODELS = {"lenet": lenet, "lenet-bn": lenet_bn, "mlp": mlp, "resnet-mini": ResNetMini}
 
 
 def n_parameters(net):

@@ -202,7 +202,8 @@ def test_logits_are_those_of_the_net(dtype, tolerance):
     net = net_of(1, dtype)
     images, _ = data(1, 9, arrays_of(net)[0].dtype)
     assert (
-        relative_error(kernels.logits(arrays_of(net), images), net(torch.from_numpy(images)).detach().numpy()) < tolerance
+        relative_error(kernels.logits(arrays_of(net), images), net(torch.from_numpy(images)).detach().numpy())
+        < tolerance
     )
 
 

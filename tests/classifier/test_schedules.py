@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -31,8 +33,8 @@ def test_one_cycle_rises_and_falls_in_straight_lines():
     found = rates(schedule="one-cycle", warmup=0.25)
     top = found.index(max(found))
     assert top in (9, 10) and max(found) <= 0.4
-    rises = [b - a for a, b in zip(found[:10], found[1:10])]
-    falls = [b - a for a, b in zip(found[10:], found[11:])]
+    rises = [b - a for a, b in pairwise(found[:10])]
+    falls = [b - a for a, b in pairwise(found[10:])]
     assert rises == pytest.approx([0.04] * 9) and falls == pytest.approx([-0.4 / 30] * 29)
     assert min(found) > 0
 
