@@ -90,6 +90,11 @@ def dtype(config):
     return torch.float64 if config.precision == "float64" else torch.float32
 
 
+def mixed_precision(config, device):
+    """A context in which the net computes as the config's precision says."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16")
+
+
 def _moves(config, epoch, first, count):
     """(down, right, mirrored) of each image, or None."""
     if not (config.flip or config.shift):

@@ -27,9 +27,10 @@ def logits(net, images, scale, config):
     found = []
     for part in images.split(AT_ONCE):
         inputs = batches.normalised(part, scale, batches.dtype(config))
-        outputs = net(inputs)
-        if config.test_flip:
-            outputs = (outputs + net(inputs.flip(3))) / 2
+        with batches.mixed_precision(config, images.device):
+            outputs = net(inputs).to(inputs.dtype)
+            if config.test_flip:
+                outputs = (outputs + net(inputs.flip(3))) / 2
         found.append(outputs.cpu())
     return torch.cat(found)
 

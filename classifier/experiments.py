@@ -20,6 +20,7 @@ ALL = {"validation": 0.0, "engine": "fused"}
 FEW = {"train_size": 2000, "batch_size": 16, "learning_rate": 0.004, "epochs": 100, "engine": "fused"}
 
 EXPERIMENTS = {
+    "first-run": Experiment("2.3: batches of 4, for 3 epochs", ALL, {"batch 4, 3 epochs": {"epochs": 3}}),
     "homework": Experiment(
         "2.4: batches of 4 and 16, for 5 and 20 epochs",
         ALL,

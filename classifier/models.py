@@ -62,7 +62,7 @@ class ResNetMini(nn.Module):
 
     def __init__(self, width=1.0):
         super().__init__()
-        widths = [[_scaled(n, width) for n in stage] for stage in ((24, 32), (40, 48), (40, 48))]
+        widths = [[_scaled(n, width) for n in stage] for stage in ((24, 32), (40, 48), (48, 48))]
         before = [3] + [after for _, after in widths[:-1]]
         self.first = nn.ModuleList(_convolution(b, inner) for b, (inner, _) in zip(before, widths))
         self.second = nn.ModuleList(_convolution(inner, after) for inner, after in widths)

@@ -56,7 +56,7 @@ class Engine:
 
     def _loss(self, images, labels, size):
         """Logits and the share of the mini-batch's mean loss; size counts the images of all processes."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+        with batches.mixed_precision(self.config, self.device):
             logits = self.forward(images)
         loss = F.cross_entropy(
             logits.to(images.dtype), labels, reduction="sum", label_smoothing=self.config.label_smoothing

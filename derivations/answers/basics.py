@@ -1,5 +1,6 @@
 """Answers 1.1 to 1.3: gradients, the cross-entropy, and a classifier that does not generalise."""
 
+from derivations.answers import evidence
 from derivations.answers.parts import Answer, Checked, Mistake, Question, Text, Work
 from derivations.api import derive
 from derivations.topics import likelihoods
@@ -200,6 +201,7 @@ def perfect_classifier(settings):
                 r"monotone; around the point where a model can just fit its data exactly, more data can hurt for a "
                 r"while (Nakkiran et al., 2020)."
             ),
+            *evidence.table(settings, "more-data"),
             Mistake(r"``I think I once heard that more samples help'': hearsay. The reason is what counts here."),
             Question("(2)", r"L2 regularisation."),
             Text(
@@ -208,6 +210,7 @@ def perfect_classifier(settings):
                 r"to each update). Training accuracy may fall a little; "
                 r"that is an acceptable price. A $\lambda$ that is too large underfits; choose it on validation data."
             ),
+            *evidence.table(settings, "weight-decay"),
             Mistake(
                 r"To give a name, ``ridge regression'', in the place of a mechanism. Penalised weights make the function "
                 r"smoother; that is why it may generalise better."
@@ -219,6 +222,7 @@ def perfect_classifier(settings):
                 r"though. Past the size at which a model can fit all its data, test error can fall again with size "
                 r"(Belkin et al., 2019; Nakkiran et al., 2020)."
             ),
+            *evidence.table(settings, "width"),
             Mistake(
                 r"``It will not help, simple models are better'' as a universal statement. As a first guess for this "
                 r"classifier it is sound; as a law it is refuted by double descent."
@@ -230,6 +234,7 @@ def perfect_classifier(settings):
                 r"accuracy on images held out of training can: an earlier epoch, another $\lambda$, another model. It "
                 r"improves nothing if all candidates memorise, and it costs the training data that are set aside."
             ),
+            *evidence.table(settings, "selection"),
             Text(
                 r"The score of the model that won is, however, \emph{not} an unbiased estimate of its accuracy: the "
                 r"winner was also lucky. Take 100 models with independent errors, all of true accuracy 0.200. The best of them scores, "

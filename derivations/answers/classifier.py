@@ -1,9 +1,7 @@
 """Answers 2.1 to 2.4: the CIFAR-10 classifier in PyTorch."""
 
-from derivations.answers import diagrams
-from derivations.answers.interview import thousands
+from derivations.answers import diagrams, evidence
 from derivations.answers.parts import Answer, Checked, Code, Figure, Mistake, Question, Table, Text
-from derivations.answers.results import plot_series, runs
 from derivations.topics.networks import Flatten, Linear, first_linear_inputs, lenet, propagate
 
 IMAGE = (3, 32, 32)
@@ -85,7 +83,7 @@ def _layer_table(rows):
                 what(layer),
                 ACTIVATION_AFTER.get(name, "none"),
                 _shape(row.output_shape),
-                thousands(row.parameters),
+                diagrams.thousands(row.parameters),
             )
         )
     return Table("lllrr", ("layer", "type", "activation", "output", "parameters"), tuple(cells))
@@ -116,7 +114,7 @@ def architecture(settings):
             ),
             _layer_table(rows),
             Text(
-                rf"Together {thousands(total)} parameters and {thousands(work)} multiply-adds for an image. One "
+                rf"Together {diagrams.thousands(total)} parameters and {diagrams.thousands(work)} multiply-adds for an image. One "
                 r"pooling module is used twice (\texttt{pool1} and \texttt{pool2} in the table, \texttt{self.pool} in the "
                 r"code); it has nothing to learn. The ReLUs stand after \texttt{conv1}, "
                 r"\texttt{conv2}, \texttt{fc1} and \texttt{fc2}. The last layer gives ten logits without activation: "
@@ -205,7 +203,7 @@ def training(settings):
             Question("(i)", r"Train on the CPU for 3 epochs and plot the loss against the epochs."),
             Code("training.py"),
             Code("first_run.py"),
-            *_measured(settings, "2.3"),
+            *_measured(settings, "first-run"),
             Mistake(
                 r"Five bugs are easy to make here. \texttt{Net().cuda()} is not a CPU run, and fails where there is no "
                 r"GPU. Storing the \emph{sum} of 250 losses plots a constant loss of 2 as 500. Computing the epoch's "
@@ -260,7 +258,7 @@ def testing(settings):
             ),
             Question("(ii)", r"Batches of 4 and 16, 5 and 20 epochs: test accuracies and loss curves."),
             Code("four_runs.py"),
-            *_measured(settings, "2.4"),
+            *_measured(settings, "homework"),
             Mistake(
                 r"To call \texttt{train(\dots)} and then plot the list \texttt{running\_loss\_list}: the list "
                 r"inside the function is local, so all four plots show the same old curve of 2.3. A fresh \texttt{Net()} "
@@ -277,34 +275,40 @@ def testing(settings):
     )
 
 
-def _measured(settings, number):
-    """The table and the curves of a results file, or a plain word that the experiment was not run."""
-    found = runs(settings.results, number)
-    if found is None:
-        return (
-            Text(
-                r"\emph{The experiment was not run for this document, so there are no numbers to report here.} To add them, run "
-                rf"the code on CIFAR-10, write what it measures to \texttt{{results/{number}.json}} (the format is in the "
-                r"documentation, \texttt{docs/answers.md}) and render again: a table and the curves will then stand here."
-            ),
-        )
-    cells = tuple(
-        (
-            diagrams.escape(r["name"]),
-            str(r["batch_size"]),
-            str(r["epochs"]),
-            diagrams.escape(r["device"]),
-            rf"{100 * r['test_accuracy']:.2f}\,\%",
-        )
-        for r in found
-    )
-    return (
-        Table("lrrlr", ("run", "batch size", "epochs", "device", "test accuracy"), cells),
-        Figure(
-            diagrams.loss_curves(plot_series(found), "epoch", "training loss"),
-            "Training loss, averaged over 250 mini-batches, against the epochs.",
-        ),
-    )
+def _measured(settings, experiment):
+    """The table and the curves of an experiment, or a plain word that it was not run."""
+    rows = evidence.table(settings, experiment)
+    return (*rows, *evidence.curves(settings, experiment)) if rows else (evidence.missing(experiment),)
+
+
+# (what differs, the one configuration, the other); a configuration is (experiment, name).
+CONTRASTS = (
+    ("batch 4: 5 to 20 epochs", ("homework", "batch 4, 5 epochs"), ("homework", "batch 4, 20 epochs")),
+    ("batch 4: 10 to 20 epochs", ("control", "batch 4, 10 epochs"), ("homework", "batch 4, 20 epochs")),
+    ("batch 16: 5 to 20 epochs", ("homework", "batch 16, 5 epochs"), ("homework", "batch 16, 20 epochs")),
+    ("5 epochs: batch 4 to 16", ("homework", "batch 4, 5 epochs"), ("homework", "batch 16, 5 epochs")),
+    ("20 epochs: batch 4 to 16", ("homework", "batch 4, 20 epochs"), ("homework", "batch 16, 20 epochs")),
+    (
+        "equal updates: batch 4, 5 epochs, to batch 16, 20 epochs",
+        ("homework", "batch 4, 5 epochs"),
+        ("homework", "batch 16, 20 epochs"),
+    ),
+    (
+        r"equal $\alpha/B$, 5 epochs: batch 4 to 16",
+        ("homework", "batch 4, 5 epochs"),
+        ("control", "batch 16, 5 epochs, 4 times the rate"),
+    ),
+    (
+        r"equal $\alpha/B$, 20 epochs: batch 4 to 16",
+        ("homework", "batch 4, 20 epochs"),
+        ("control", "batch 16, 20 epochs, 4 times the rate"),
+    ),
+    (
+        r"equal $\alpha/B$, 20 epochs: batch 16 to 4",
+        ("homework", "batch 16, 20 epochs"),
+        ("control", "batch 4, 20 epochs, a quarter of the rate"),
+    ),
+)
 
 
 def _observations(settings):
@@ -313,7 +317,7 @@ def _observations(settings):
         r"First, what can be concluded at all. Changing the batch size also changes the number of steps. At the fixed learning rate "
         r"$\alpha = 0.001$, the step per example, $\alpha/B$, is $2.5\cdot 10^{-4}$ for batches of 4 and "
         r"$6.25\cdot 10^{-5}$ for batches of 16, and the numbers of steps are "
-        + ", ".join(rf"{thousands(n)} (batch {b}, {e} epochs)" for (b, e), n in sorted(steps.items()))
+        + ", ".join(rf"{diagrams.thousands(n)} (batch {b}, {e} epochs)" for (b, e), n in sorted(steps.items()))
         + r". Batches of 4 for 5 epochs and of 16 for 20 epochs make the same number of steps. So ``a larger batch is "
         r"better'' cannot be read off a comparison at equal epochs: at a fixed learning rate the larger batch trains "
         r"less. To compare batch sizes, scale the learning rate with them, and repeat each run with several seeds; the "
@@ -325,12 +329,30 @@ def _observations(settings):
         r"statement about two curves and cannot be made from the training loss alone. And no accuracy is good or "
         r"bad by itself: guessing gives 10\,\%."
     )
+    separated = evidence.table(settings, "control")
+    differences = evidence.contrasts(settings, CONTRASTS)
     return (
         design,
+        *(
+            (Text(r"The control that separates them, measured like the four configurations:"), *separated)
+            * bool(separated)
+        ),
         reading,
+        *(evidence.overfitting(settings, "homework", "batch 4, 5 epochs", "batch 4, 20 epochs")),
+        *(evidence.overfitting(settings, "homework", "batch 16, 5 epochs", "batch 16, 20 epochs")),
+        *((_yardstick(), *differences) * bool(differences)),
         Mistake(
             r"To say that more epochs are better and may also overfit, and that the larger batch is best: claims that "
             r"contradict each other, without a number for any. And to call 65\,\% ``pretty bad'' without the 10\,\% that "
             r"guessing gives."
         ),
+    )
+
+
+def _yardstick():
+    return Text(
+        r"Third, what these runs allow to say. A difference of test accuracies is given with its standard error, from the "
+        rf"spread of the seeds; one of less than {evidence.CERTAIN} standard errors (Student's $t$, two groups of three "
+        r"seeds, 95\,\%) says nothing. Where the updates or $\alpha/B$ are made equal, what is left of a difference is "
+        r"the doing of the batch."
     )

@@ -77,6 +77,11 @@ def escape(text: str) -> str:
     return "".join(ESCAPES.get(character, character) for character in text)
 
 
+def thousands(number):
+    """12345 as 12\\,345."""
+    return f"{int(number):,}".replace(",", r"\,")
+
+
 def _label(text):
     """Escaped text, with a product of sizes such as 5x5 set as a formula; a comma ends a line."""
     pieces = re.split(r"(\d+(?:[x×]\d+)+)", text)

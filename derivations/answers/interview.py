@@ -1,6 +1,6 @@
 """Answers 3.1 to 3.4: batch normalisation, convolution sizes, weight decay, and why CNNs."""
 
-from derivations.answers import diagrams
+from derivations.answers import diagrams, evidence
 from derivations.answers.parts import Answer, Checked, Figure, Mistake, Question, Text, Work
 from derivations.topics import batch_norm, convolution, weight_decay
 from derivations.topics.networks import (
@@ -10,11 +10,6 @@ from derivations.topics.networks import (
     linear_parameters,
     propagate,
 )
-
-
-def thousands(number):
-    """12345 as 12\\,345."""
-    return f"{int(number):,}".replace(",", r"\,")
 
 
 def batch_normalisation(settings):
@@ -53,6 +48,7 @@ def batch_normalisation(settings):
             Checked(
                 r"The tests simulate the noise: at $B = 256$ the formula holds within 3\,\% at $x = 0$ and $x = 2$."
             ),
+            *evidence.table(settings, "batch-norm"),
             Mistake(
                 r"To give ``it reduces internal covariate shift'' as the reason. That was the original motivation of "
                 r"the method for faster training; it is not an argument for regularisation, and experiments dispute "
@@ -128,7 +124,7 @@ def filter_sizes(settings):
             Text(
                 rf"The width is the same, and there is one output channel for each of the 64 filters, so the output is "
                 rf"\[\boxed{{{channels}\times{height}\times{width}}}\] "
-                rf"The layer has {thousands(row.parameters)} parameters and makes {thousands(row.multiply_adds)} "
+                rf"The layer has {diagrams.thousands(row.parameters)} parameters and makes {diagrams.thousands(row.multiply_adds)} "
                 r"multiply-adds."
             ),
             Question("(ii)", r"Padding and stride for an output of $64\times 32\times 32$."),
@@ -235,8 +231,8 @@ def why_cnns(settings):
             Text(
                 r"\textbf{1. Shared, local weights.} A filter looks at a small window and is the same at every "
                 rf"position. The first layer of the network of 2.2 maps $3\times 32\times 32$ to $6\times 28\times 28$ "
-                rf"with {shared} parameters; a fully connected layer between the same sizes has {thousands(dense)}, "
-                rf"about {thousands(round(dense, -2) // shared // 100 * 100)} times as many. Fewer parameters need less "
+                rf"with {shared} parameters; a fully connected layer between the same sizes has {diagrams.thousands(dense)}, "
+                rf"about {diagrams.thousands(round(dense, -2) // shared // 100 * 100)} times as many. Fewer parameters need less "
                 r"memory and, above all, fewer images to learn from."
             ),
             Text(
@@ -250,6 +246,7 @@ def why_cnns(settings):
                 r"The tests compare the counts with \texttt{numel()} of PyTorch's layers, the receptive field with autograd, and "
                 r"the equivariance on random filters."
             ),
+            *evidence.table(settings, "architecture"),
             Mistake(
                 r"To credit the convolution with recognising objects ``at various scales and orientations''. It is "
                 r"equivariant to translation only; rotate or enlarge an image and a random filter's response does not "

@@ -1,35 +1,77 @@
-"""What experiments measured, read from small JSON files: `results/2.3.json`, `results/2.4.json`.
-
-A file holds {"runs": [{"name", "batch_size", "epochs", "device", "test_accuracy", "loss": [[epoch, loss], …]}]}.
-"""
+"""What experiments measured, read from `classifier.json` in the folder of results: {"runs": [{…}, …]}."""
 
 import json
 import math
+import statistics
+from dataclasses import dataclass
 from pathlib import Path
 
 from derivations.errors import DerivationError
 
-RUN = {"name": str, "batch_size": int, "epochs": int, "device": str, "test_accuracy": (int, float), "loss": list}
+FILE = "classifier.json"
+NUMBER = (int, float)
+RUN = {
+    "experiment": str,
+    "name": str,
+    "seed": int,
+    "batch_size": int,
+    "epochs": int,
+    "learning_rate": NUMBER,
+    "steps": int,
+    "device": str,
+    "torch": str,
+    "seconds": NUMBER,
+    "test_accuracy": NUMBER,
+    "train_accuracy": NUMBER,
+    "test_loss": NUMBER,
+    "loss": list,
+}
 
 
 class ResultsError(DerivationError):
     """A results file that cannot be used; the message names the file and what is wrong with it."""
 
 
-def runs(folder, number):
-    """The runs measured for an answer, or None if there is no file. Raises ResultsError for a broken one."""
-    path = Path(folder) / f"{number}.json" if folder else None
+@dataclass(frozen=True)
+class Sample:
+    """Some numbers of one kind: their mean, standard deviation (0 for a single one) and count."""
+
+    mean: float
+    deviation: float
+    count: int
+
+
+def experiment(folder, name):
+    """The runs of an experiment by the names of their configurations; empty if there are none.
+
+    Raises ResultsError for a file that is broken anywhere.
+    """
+    path = Path(folder) / FILE if folder else None
     if path is None or not path.exists():
-        return None
+        return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ResultsError(f"{path}: not readable as JSON ({error})") from None
     if not isinstance(found, dict) or not isinstance(found.get("runs"), list) or not found["runs"]:
         raise ResultsError(f'{path}: expected an object with a list "runs"')
+    groups = {}
     for place, run in enumerate(found["runs"], start=1):
         _check(run, f"{path}: run {place}")
-    return found["runs"]
+        if run["experiment"] == name:
+            groups.setdefault(run["name"], []).append(run)
+    return groups
+
+
+def sample(runs, key):
+    values = [run[key] for run in runs]
+    return Sample(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))
+
+
+def mean_curve(runs):
+    """(epoch, training loss) points, averaged over the runs as far as the shortest of them goes."""
+    columns = zip(*(run["loss"] for run in runs), strict=False)
+    return [(points[0][0], statistics.mean(loss for _, loss in points)) for points in columns]
 
 
 def _check(run, where):
@@ -38,8 +80,11 @@ def _check(run, where):
     for key, kind in RUN.items():
         if not isinstance(run.get(key), kind) or isinstance(run.get(key), bool):
             raise ResultsError(f"{where}: {key!r} is missing or of the wrong kind")
-    if not 0 <= run["test_accuracy"] <= 1:
-        raise ResultsError(f"{where}: 'test_accuracy' is {run['test_accuracy']}; expected a part between 0 and 1")
+        if isinstance(run[key], float) and not math.isfinite(run[key]):
+            raise ResultsError(f"{where}: {key!r} is {run[key]}; expected a finite number")
+    for key in ("test_accuracy", "train_accuracy"):
+        if not 0 <= run[key] <= 1:
+            raise ResultsError(f"{where}: {key!r} is {run[key]}; expected a part between 0 and 1")
     for point in run["loss"]:
         numbers = isinstance(point, list) and len(point) == 2 and all(_is_number(x) for x in point)
         if not numbers:
@@ -47,9 +92,4 @@ def _check(run, where):
 
 
 def _is_number(x):
-    return isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x)
-
-
-def plot_series(found):
-    """name -> (epoch, loss) points, for a plot."""
-    return {run["name"]: [tuple(point) for point in run["loss"]] for run in found}
+    return isinstance(x, NUMBER) and not isinstance(x, bool) and math.isfinite(x)

@@ -147,7 +147,7 @@ def test_a_file_that_is_no_experiment_is_named(values, message):
 
 def test_an_unknown_experiment_is_named(capsys):
     assert main(["sweep", "homwork"]) == 2
-    assert "no experiment 'homwork'; there are homework, control" in capsys.readouterr().err
+    assert "no experiment 'homwork'; there are first-run, homework, control" in capsys.readouterr().err
 
 
 def test_an_option_of_an_experiment_that_makes_no_sense_is_named():

@@ -101,18 +101,37 @@ def test_a_missing_results_folder_is_named(tmp_path):
 
 
 def test_a_broken_results_file_is_named(tmp_path):
-    (tmp_path / "2.3.json").write_text("{}")
+    (tmp_path / "classifier.json").write_text("{}")
     done = run("--only", "2.3", "--results", str(tmp_path))
     assert done.returncode == 2
-    assert re.fullmatch(r"render: .*2\.3\.json: expected an object with a list \"runs\"\n", done.stderr)
+    assert re.fullmatch(r"render: .*classifier\.json: expected an object with a list \"runs\"\n", done.stderr)
+
+
+EXPERIMENTS = {
+    "homework": [f"batch {b}, {e} epochs" for b in (4, 16) for e in (5, 20)],
+    "control": ["batch 4, 10 epochs", "batch 4, 20 epochs, a quarter of the rate"]
+    + [f"batch 16, {e} epochs, 4 times the rate" for e in (5, 20)],
+    "more-data": ["500 images", "40,000 images"],
+    "weight-decay": ["weight decay 0.1"],
+    "width": ["width 4"],
+    "selection": ["best epoch on validation"],
+    "batch-norm": ["lenet-bn, batch 128"],
+    "architecture": ["fully connected"],
+    "first-run": ["batch 4, 3 epochs"],
+}
+
+
+def measured(experiment, name, seed):
+    run = {"experiment": experiment, "name": name, "seed": seed, "batch_size": 4, "epochs": 5, "learning_rate": 0.001}
+    run |= {"steps": 100, "device": "cpu", "torch": "2.13.0", "seconds": 60.0, "test_accuracy": 0.6 + 0.01 * seed}
+    return run | {"train_accuracy": 0.7, "test_loss": 1.1, "loss": [[i / 40, 2.3 * 0.98**i] for i in range(1, 200)]}
 
 
 def test_results_are_found_in_the_working_folder(tmp_path):
     (tmp_path / "results").mkdir()
-    found = {"name": "a", "batch_size": 4, "epochs": 1, "device": "cpu", "test_accuracy": 0.5, "loss": [[0, 2], [1, 1]]}
-    (tmp_path / "results" / "2.3.json").write_text(json.dumps({"runs": [found]}))
+    (tmp_path / "results" / "classifier.json").write_text(json.dumps({"runs": [measured("first-run", "a", 0)]}))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    assert r"50.00\,\%" in run("--only", "2.3", cwd=tmp_path, env=environment).stdout
+    assert "a & 100 & 60.0 & 70.0 & 1.10" in run("--only", "2.3", cwd=tmp_path, env=environment).stdout
 
 
 def test_a_closed_pipe_gets_one_line():
@@ -158,20 +177,8 @@ def test_a_false_derivation_stops_the_render_and_names_the_answer(monkeypatch, c
 def test_the_document_compiles_without_errors_and_without_wide_boxes(whole, results, tmp_path):
     text = whole.stdout
     if results:
-        loss = [[i / 40, 2.3 * 0.98**i] for i in range(1, 200)]
-        for number in ("2.3", "2.4"):
-            measured = [
-                {
-                    "name": f"batch {b}",
-                    "batch_size": b,
-                    "epochs": 5,
-                    "device": "cpu",
-                    "test_accuracy": 0.6,
-                    "loss": loss,
-                }
-                for b in (4, 16)
-            ]
-            (tmp_path / f"{number}.json").write_text(json.dumps({"runs": measured}))
+        found = [measured(e, n, seed) for e, names in EXPERIMENTS.items() for n in names for seed in (0, 1)]
+        (tmp_path / "classifier.json").write_text(json.dumps({"runs": found}))
         text = run("--quiet", "--results", str(tmp_path)).stdout
     log = compiled(tmp_path, "answers", text)
     assert "undefined" not in log.lower().replace("undefined tokens", "")
