@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 	touch $@
 
 .venv/full: .venv/core
-	$(PIP) --editable '.[torch,train,plots,dev]'
+	$(PIP) --editable '.[torch,train,fused,plots,dev]'
 	touch $@
 
 env: .venv/full

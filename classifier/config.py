@@ -53,7 +53,7 @@ class Config:
     deterministic: bool = _option(True, "only operations that give the same bits each time")
     threads: int = _option(0, "threads of PyTorch on the CPU; 0: its own choice")
     log_every: int = _option(250, "mini-batches over which the logged loss is averaged")
-    checkpoint_seconds: float = _option(30.0, "least seconds between two checkpoints within an epoch")
+    checkpoint_seconds: float = _option(30.0, "least seconds between two checkpoints")
 
 
 # What a model changes of the defaults above.

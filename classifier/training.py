@@ -109,7 +109,7 @@ class _Training:
             if ends:
                 self._end_epoch()
             stops = workers.any_of(self.team, self.request.made)
-            if ends or stops or (logs and time.monotonic() - self.saved >= config.checkpoint_seconds):
+            if stops or ((logs or ends) and time.monotonic() - self.saved >= config.checkpoint_seconds):
                 self._save()
             if stops:
                 raise StoppedError(

@@ -39,7 +39,15 @@ RICH = config.make(
     }
 )
 SMALL = config.make(
-    {"data": "synthetic", "train_size": 200, "epochs": 2, "batch_size": 20, "log_every": 4, "threads": 1}
+    {
+        "data": "synthetic",
+        "train_size": 200,
+        "epochs": 2,
+        "batch_size": 20,
+        "log_every": 4,
+        "threads": 1,
+        "checkpoint_seconds": 0.0,
+    }
 )
 TIMES = {"seconds", "images_per_second"}
 
