@@ -14,9 +14,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import filelock
+
 from classifier.errors import RunError
 
 CONFIG, HISTORY, CHECKPOINT = "config.json", "history.jsonl", "checkpoint.pt"
+LOCK = "lock"
 METRICS, MODEL, PREDICTIONS = "metrics.json", "model.safetensors", "predictions.npz"
 
 
@@ -74,6 +77,23 @@ def write(path, content):
         with contextlib.suppress(OSError):
             part.unlink()
         raise RunError(f"{path} cannot be written: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def claimed(folder):
+    """The folder is this process's own for as long as the context lasts; a process that dies gives it free."""
+    lock = filelock.FileLock(Path(folder) / LOCK)
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise RunError(f"another process is training in {folder}; wait for it, or give another --out") from None
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class History:

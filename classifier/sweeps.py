@@ -67,7 +67,7 @@ def run(planned, n_at_once, finished):
 def _run(job):
     if runs.is_finished(job.folder):
         return None
-    file = job.folder.with_suffix(".json")
+    file = job.folder.with_name(job.folder.name + ".json")
     runs.write(file, configs.as_dict(job.config))
     command = [
         sys.executable,

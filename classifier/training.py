@@ -58,12 +58,13 @@ def train(config, folder, resume=False, reporter=None):
     dataset = _on(device, datasets.load(config.data, config.validation, config.train_size or None))
     with _settings(config), workers.joined(device) as team, stopping.requests() as request:
         training = _Training(config, Path(folder), device, dataset, team, request, reporter)
-        try:
-            training.begin(resume)
-            training.run()
-        finally:
-            training.end()
-        return training.finish()
+        with runs.claimed(folder) if training.leads else contextlib.nullcontext():
+            try:
+                training.begin(resume)
+                training.run()
+            finally:
+                training.end()
+            return training.finish()
 
 
 class _Training:

@@ -105,7 +105,7 @@ def _conditions(runs):
     where = ", ".join(sorted({run["device"] for run in runs}))
     version = ", ".join(sorted({run["torch"] for run in runs}))
     measured = rf"Accuracies in per cent, {spread}. Measured on CIFAR-10 ({where}, PyTorch {version})"
-    return rf"\footnotesize {measured}, in {minutes:.0f} minutes of training."
+    return rf"{{\footnotesize {measured}, in {minutes:.0f} minutes of training.\par}}"
 
 
 def _percent(s):

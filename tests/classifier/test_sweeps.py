@@ -35,12 +35,12 @@ def test_what_is_given_goes_before_the_experiment():
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """One of three configurations fails: its learning rate is beyond measure."""
+    """One of four configurations fails: its learning rate is beyond measure."""
     folder = tmp_path_factory.mktemp("swept")
     plan = folder / "mine.toml"
     plan.write_text(
         'question = "what?"\n[configurations]\n"small steps" = { learning_rate = 0.01 }\n'
-        '"large steps" = { learning_rate = 0.1 }\n"wild steps" = { learning_rate = 1e12, log_every = 1 }\n'
+        '"steps 0.1" = { learning_rate = 0.1 }\n"steps 0.2" = { learning_rate = 0.2 }\n"wild steps" = { learning_rate = 1e12, log_every = 1 }\n'
     )
     arguments = ["sweep", str(plan), "--out", str(folder / "out"), "--seeds", "2", "--jobs", "2", *QUICK]
     return folder, arguments, main(arguments)
@@ -50,11 +50,12 @@ def test_one_failure_stops_no_other_run(swept, capsys):
     folder, arguments, status = swept
     assert status == 1
     found = json.loads((folder / "out" / "classifier.json").read_text())["runs"]
-    assert [(r["name"], r["seed"]) for r in found] == [(f"{n} steps", s) for n in ("small", "large") for s in (0, 1)]
+    names = ("small steps", "steps 0.1", "steps 0.2")
+    assert [(r["name"], r["seed"]) for r in found] == [(n, s) for n in names for s in (0, 1)]
     assert main(arguments) == 1
     output = capsys.readouterr()
     assert "wild-steps-seed0: the loss of mini-batch" in output.err
-    assert "4 of 6 runs are in" in output.out and "mine: what?" in output.out
+    assert "6 of 8 runs are in" in output.out and "mine: what?" in output.out
 
 
 def test_the_same_command_again_trains_nothing_again(swept):
@@ -80,13 +81,15 @@ def test_a_run_of_a_sweep_is_the_run_that_train_gives(swept, tmp_path):
         *QUICK,
     ]
     main(train)
-    metrics = runs.read(folder / "out" / "mine" / "large-steps-seed1").metrics
+    metrics = runs.read(folder / "out" / "mine" / "steps-0.1-seed1").metrics
     assert metrics["test_loss"] == json.loads((tmp_path / "metrics.json").read_text())["test_loss"]
 
 
 def test_results_carry_what_others_rely_on(swept):
     folder, _, _ = swept
-    for run in json.loads((folder / "out" / "classifier.json").read_text())["runs"]:
+    found = json.loads((folder / "out" / "classifier.json").read_text())["runs"]
+    assert [r["learning_rate"] for r in found] == [0.01, 0.01, 0.1, 0.1, 0.2, 0.2]
+    for run in found:
         needed = (
             "experiment name model batch_size epochs seed test_accuracy validation_accuracy train_accuracy test_loss"
         )

@@ -206,6 +206,15 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert training.train(SMALL, tmp_path, resume=True, reporter=AfterBlocks(1, interrupt)) == metrics
 
 
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    def second():
+        with pytest.raises(RunError, match="another process is training in"):
+            training.train(SMALL, tmp_path, resume=True)
+
+    training.train(SMALL, tmp_path, reporter=AfterBlocks(2, second))
+    assert runs.is_finished(tmp_path)
+
+
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(tmp_path):
     wild = replace(SMALL, learning_rate=1e6, checkpoint_seconds=0.0, epochs=30, log_every=1)
     with pytest.raises(DivergedError, match=r"the loss of mini-batch \d+ in epoch \d+ is not a finite number; try a"):
