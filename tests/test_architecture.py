@@ -96,6 +96,39 @@ LAYERS = (
     "derivations.commandline",
     "derivations.commandline.",
     "derivations.__main__",
+    "classifier",
+    "classifier.errors",
+    # Without torch: options, folders, tables, plots.
+    "classifier.config",
+    "classifier.runs",
+    "classifier.experiments",
+    "classifier.sweeps",
+    "classifier.run_folders",
+    "classifier.panels",
+    "classifier.pgfplots",
+    "classifier.plots",
+    "classifier.progress",
+    "classifier.stopping",
+    "classifier.cifar10",
+    "classifier.sources",
+    "classifier.synthetic",
+    # With torch.
+    "classifier.datasets",
+    "classifier.models",
+    "classifier.kernels",
+    "classifier.workers",
+    "classifier.batches",
+    "classifier.schedules",
+    "classifier.plain",
+    "classifier.fused",
+    "classifier.evaluation",
+    "classifier.checkpoints",
+    "classifier.training",
+    "classifier.inference",
+    "classifier.commands",
+    "classifier.commands.options",
+    "classifier.commands.",
+    "classifier.__main__",
 )
 
 
@@ -138,12 +171,12 @@ def layer(name):
 OURS = [name for name in TREES if name.split(".")[0] == "derivations"]
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", TREES)
 def test_every_module_is_on_the_map(name):
     assert layer(name) is not None, f"{name} has no layer: say in LAYERS which modules may import it"
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", TREES)
 def test_imports_point_to_earlier_layers(name):
     for other in GRAPH[name]:
         same_folder = LAYERS[layer(name)].endswith(".") and layer(other) == layer(name)
@@ -159,6 +192,14 @@ def test_the_packages_do_not_know_one_another():
         own = name.split(".")[0]
         others = {i.split(".")[0] for i in imported(tree)} & set(PACKAGES)
         assert others <= {own}, f"{name} imports another package"
+
+
+WITH_TORCH = LAYERS.index("classifier.datasets")
+
+
+@pytest.mark.parametrize("name", LAYERS[LAYERS.index("classifier") : WITH_TORCH])
+def test_plots_and_sweeps_do_not_pay_for_torch(name):
+    assert not {i.split(".")[0] for i in imported(TREES[name])} & {"torch", "numba"}
 
 
 # Each is loaded by name, where it is asked for.

@@ -38,10 +38,9 @@ def swept(tmp_path_factory):
     """One of four configurations fails: its learning rate is beyond measure."""
     folder = tmp_path_factory.mktemp("swept")
     plan = folder / "mine.toml"
-    plan.write_text(
-        'question = "what?"\n[configurations]\n"small steps" = { learning_rate = 0.01 }\n'
-        '"steps 0.1" = { learning_rate = 0.1 }\n"steps 0.2" = { learning_rate = 0.2 }\n"wild steps" = { learning_rate = 1e12, log_every = 1 }\n'
-    )
+    rates = {"small steps": "0.01", "steps 0.1": "0.1", "steps 0.2": "0.2", "wild steps": "1e12"}
+    rows = [f'"{name}" = {{ learning_rate = {rate}, log_every = 1 }}' for name, rate in rates.items()]
+    plan.write_text("\n".join(['question = "what?"', "[configurations]", *rows]))
     arguments = ["sweep", str(plan), "--out", str(folder / "out"), "--seeds", "2", "--jobs", "2", *QUICK]
     return folder, arguments, main(arguments)
 
