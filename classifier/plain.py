@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from classifier import batches, workers
+from classifier.errors import ConfigError
 
 OPTIMIZERS = {
     "sgd": lambda groups, c: torch.optim.SGD(groups, c.learning_rate, momentum=c.momentum, nesterov=c.nesterov),
@@ -57,11 +58,22 @@ class Engine:
     def _loss(self, images, labels, size):
         """Logits and the share of the mini-batch's mean loss; size counts the images of all processes."""
         with batches.mixed_precision(self.config, self.device):
-            logits = self.forward(images)
+            logits = self.forward(images) if not self.config.compile else self._compiled(images)
         loss = F.cross_entropy(
             logits.to(images.dtype), labels, reduction="sum", label_smoothing=self.config.label_smoothing
         )
         return logits, loss / size
+
+    def _compiled(self, images):
+        try:
+            return self.forward(images)
+        except Exception as error:
+            if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                raise
+            reason = str(error).splitlines()[0]
+            raise ConfigError(
+                f"--compile fails here ({reason}); it needs a C++ compiler, --no-compile does not"
+            ) from error
 
     def _step(self, learning_rate):
         workers.add_up(self.team, *(vector.grad for vector in self.vectors))

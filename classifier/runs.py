@@ -45,7 +45,7 @@ def read(folder):
 def history(folder):
     """The lines of history.jsonl; a last line that a crash cut short is left out."""
     path = Path(folder) / HISTORY
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     found = []
     for number, line in enumerate(lines, start=1):
         try:

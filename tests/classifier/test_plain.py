@@ -1,6 +1,8 @@
 """The engine against PyTorch's own loop: a parameter list, zero_grad, backward, step."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -91,3 +93,16 @@ def test_a_loaded_state_goes_on_as_the_saved_one():
     losses = [engine.train(block, [0.01] * 6)[0] for engine in (one, other)]
     assert torch.equal(*losses)
     assert all(torch.equal(a, b) for a, b in zip(one.weights().values(), other.weights().values()))
+
+
+def test_without_a_compiler_compile_is_refused_in_one_line(tmp_path, monkeypatch):
+    for name in ("CC", "CXX"):
+        monkeypatch.setenv(name, str(tmp_path / "no compiler"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    program = (
+        "import sys; from classifier.__main__ import main; sys.exit(main(['train', '--compile', '--data', 'synthetic', "
+        f"'--train-size', '40', '--epochs', '1', '--quiet', '--out', {str(tmp_path / 'run')!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "classifier: --compile fails here" in done.stderr.splitlines()[-1] and "--no-compile" in done.stderr
