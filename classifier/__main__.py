@@ -21,8 +21,12 @@ def main(arguments=None):
     whole = argparse.ArgumentParser(prog="python -m classifier", description=__doc__)
     parsers = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, meaning in COMMANDS.items():
-        asked = arguments[:1] == [name]
-        module = importlib.import_module(f"classifier.commands.{name}") if asked else None
+        try:
+            module = importlib.import_module(f"classifier.commands.{name}") if arguments[:1] == [name] else None
+        except ModuleNotFoundError as error:
+            needed = "pip install 'matrix-derivations[train,plots]'"
+            print(f"classifier: {name} needs {error.name}, which is not installed: {needed}", file=sys.stderr)
+            return 2
         parser = parsers.add_parser(
             name,
             help=meaning,

@@ -80,11 +80,49 @@ class ResNetMini(nn.Module):
         return self.head(features) / 4
 
 
+class ResNet9(nn.Module):
+    """A net for GPUs: 6.6 million parameters. Page (2018), How to train your ResNet, of the DAWNBench contest."""
+
+    def __init__(self, width=1.0):
+        super().__init__()
+        c0, c1, c2, c3 = (_scaled(n, width) for n in (64, 128, 256, 512))
+        self.features = nn.Sequential(
+            _activated(3, c0),
+            _activated(c0, c1),
+            nn.MaxPool2d(2),  # (B, 128, 16, 16)
+            _Residual(c1),
+            _activated(c1, c2),
+            nn.MaxPool2d(2),  # (B, 256, 8, 8)
+            _activated(c2, c3),
+            nn.MaxPool2d(2),  # (B, 512, 4, 4)
+            _Residual(c3),
+            nn.MaxPool2d(4),
+            nn.Flatten(),
+        )
+        self.head = nn.Linear(c3, N_CLASSES, bias=False)
+
+    def forward(self, x):
+        return self.head(self.features(x)) / 8
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.branch = nn.Sequential(_activated(channels, channels), _activated(channels, channels))
+
+    def forward(self, x):
+        return x + self.branch(x)
+
+
 def _convolution(n_in, n_out):
     return nn.Sequential(nn.Conv2d(n_in, n_out, 3, padding=1, bias=False), nn.BatchNorm2d(n_out))
 
 
-MODELS = {"lenet": lenet, "lenet-bn": lenet_bn, "mlp": mlp, "resnet-mini": ResNetMini}
+def _activated(n_in, n_out):
+    return nn.Sequential(_convolution(n_in, n_out), nn.ReLU())
+
+
+MODELS = {"lenet": lenet, "lenet-bn": lenet_bn, "mlp": mlp, "resnet-mini": ResNetMini, "resnet-9": ResNet9}
 
 
 def n_parameters(net):

@@ -42,6 +42,17 @@ def test_help_and_plot_need_no_torch(trained):
     assert list((trained / "plots").glob("loss.png"))
 
 
+@pytest.mark.parametrize(("command", "library"), [("train", "torch"), ("plot", "matplotlib"), ("data", "pooch")])
+def test_a_library_that_is_missing_is_named(command, library):
+    program = (
+        f"import sys; sys.modules[{library!r}] = None; "
+        f"from classifier.__main__ import main; sys.exit(main([{command!r}, 'x']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert f"{command} needs {library}" in done.stderr and "pip install" in done.stderr
+
+
 def test_json_is_the_history_and_the_metrics(tmp_path, capsys):
     assert main(["train", "--out", str(tmp_path), "--json", *QUICK]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
