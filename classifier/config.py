@@ -3,7 +3,7 @@
 import json
 import math
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from classifier.errors import ConfigError
@@ -76,6 +76,9 @@ RECIPES: dict[str, dict] = {
     "resnet-9": MODERN | {"batch_size": 512, "epochs": 24, "shift": 4, "label_smoothing": 0.2},
 }
 
+# What says where a run is computed, not what it learns: it may change when the run goes on.
+PLACE = ("device", "threads", "checkpoint_seconds", "deterministic", "compile")
+
 FIELDS = {f.name: f for f in fields(Config)}
 LEAST = {
     "train_size": 0,
@@ -122,12 +125,14 @@ def from_file(path):
     return values
 
 
+def difference(before, after):
+    """The name of an option in which two Configs learn something else, or None."""
+    names = (n for n in FIELDS if n not in PLACE and getattr(before, n) != getattr(after, n))
+    return next(names, None)
+
+
 def as_dict(config):
     return asdict(config)
-
-
-def with_values(config, **values):
-    return _checked(replace(config, **values))
 
 
 def _typed(name, value):

@@ -66,7 +66,8 @@ def run(planned, n_at_once, finished):
 
 def _run(job):
     if runs.is_finished(job.folder):
-        return None
+        name = configs.difference(configs.make(configs.from_file(job.folder / runs.CONFIG)), job.config)
+        return Failure(job, f"another run is in this folder, with another {name}; name another --out") if name else None
     file = job.folder.with_name(job.folder.name + ".json")
     runs.write(file, configs.as_dict(job.config))
     command = [
@@ -88,6 +89,19 @@ def _run(job):
         return None
     lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
     return Failure(job, lines[-1].removeprefix("classifier: "))
+
+
+def results(planned, failures):
+    """(the results of the jobs that did not fail, Failures of those whose folders cannot be read)."""
+    failed, found, unreadable = {failure.job for failure in failures}, [], []
+    for job in planned:
+        if job in failed:
+            continue
+        try:
+            found.append(result(job))
+        except RunError as error:
+            unreadable.append(Failure(job, str(error)))
+    return found, unreadable
 
 
 def result(job):

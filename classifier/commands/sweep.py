@@ -68,8 +68,10 @@ def run(options):
             bar.update()
 
         failures = sweeps.run(planned, n_at_once, finished)
-    failed = {f.job.folder for f in failures}
-    results = [sweeps.result(job) for job in planned if job.folder not in failed]
+    results, unreadable = sweeps.results(planned, failures)
+    for failure in unreadable:
+        print(f"classifier: {failure.reason}", file=sys.stderr)
+    failures += unreadable
     path = Path(options.results or Path(options.out) / "classifier.json")
     if results:
         sweeps.write(path, experiments, results)

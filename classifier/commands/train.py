@@ -24,9 +24,6 @@ The folder holds config.json, history.jsonl, metrics.json, model.safetensors and
 `python -m classifier plot DIR` draws them. Choices should look at the validation accuracy; the test images are
 read once, at the end."""
 
-# What says where a run is computed, not what it learns: it may change when the run goes on.
-PLACE = ("device", "threads", "checkpoint_seconds", "deterministic", "compile")
-
 
 def add_options(parser):
     parser.add_argument("--out", metavar="DIR", help="the folder of the run (default: runs/ and what the run is)")
@@ -75,7 +72,10 @@ def _prepared(folder, given, resume, overwrite):
     if not resume:
         raise RunError(f"{folder} holds a run; --resume goes on, --overwrite throws it away, --out names another")
     before = configs.from_file(folder / runs.CONFIG)
-    for name, value in given.items():
-        if name not in PLACE and configs.make(before | {name: value}) != configs.make(before):
-            raise ConfigError(f"the run in {folder} has {name} = {before[name]!r}, not {value!r}; leave the option out")
-    return configs.make(before | given)
+    config = configs.make(before | given)
+    name = configs.difference(configs.make(before), config)
+    if name:
+        raise ConfigError(
+            f"the run in {folder} has {name} = {before[name]!r}, not {given[name]!r}; leave the option out"
+        )
+    return config

@@ -201,7 +201,9 @@ def perfect_classifier(settings):
                 r"monotone; around the point where a model can just fit its data exactly, more data can hurt for a "
                 r"while (Nakkiran et al., 2020)."
             ),
-            *evidence.table(settings, "more-data"),
+            *evidence.compared(
+                settings, "more-data", ("500 images", "8,000 images"), ("8,000 images", "40,000 images")
+            ),
             Mistake(r"``I think I once heard that more samples help'': hearsay. The reason is what counts here."),
             Question("(2)", r"L2 regularisation."),
             Text(
@@ -210,7 +212,13 @@ def perfect_classifier(settings):
                 r"to each update). Training accuracy may fall a little; "
                 r"that is an acceptable price. A $\lambda$ that is too large underfits; choose it on validation data."
             ),
-            *evidence.table(settings, "weight-decay"),
+            *evidence.compared(
+                settings,
+                "weight-decay",
+                ("weight decay 0", "weight decay 0.003"),
+                ("weight decay 0", "weight decay 0.01"),
+                ("weight decay 0", "weight decay 0.03"),
+            ),
             Mistake(
                 r"To give a name, ``ridge regression'', in the place of a mechanism. Penalised weights make the function "
                 r"smoother; that is why it may generalise better."
@@ -222,7 +230,7 @@ def perfect_classifier(settings):
                 r"though. Past the size at which a model can fit all its data, test error can fall again with size "
                 r"(Belkin et al., 2019; Nakkiran et al., 2020)."
             ),
-            *evidence.table(settings, "width"),
+            *evidence.compared(settings, "width", ("width 0.25", "width 1"), ("width 1", "width 4")),
             Mistake(
                 r"``It will not help, simple models are better'' as a universal statement. As a first guess for this "
                 r"classifier it is sound; as a law it is refuted by double descent."
@@ -234,7 +242,7 @@ def perfect_classifier(settings):
                 r"accuracy on images held out of training can: an earlier epoch, another $\lambda$, another model. It "
                 r"improves nothing if all candidates memorise, and it costs the training data that are set aside."
             ),
-            *evidence.table(settings, "selection"),
+            *evidence.compared(settings, "selection", ("last epoch", "best epoch on validation")),
             Text(
                 r"The score of the model that won is, however, \emph{not} an unbiased estimate of its accuracy: the "
                 r"winner was also lucky. Take 100 models with independent errors, all of true accuracy 0.200. The best of them scores, "

@@ -41,6 +41,12 @@ def table(settings, name):
     return (Table("lrrrr", header, rows), Text(_conditions([run for runs in groups.values() for run in runs])))
 
 
+def compared(settings, name, *pairs):
+    """The table of an experiment, and the differences between pairs of its configurations; nothing if it was not run."""
+    rows = ((f"{diagrams.escape(a)} to {diagrams.escape(b)}", (name, a), (name, b)) for a, b in pairs)
+    return (*table(settings, name), *contrasts(settings, rows))
+
+
 def missing(name):
     """The plain word that an experiment was not run, and the way to run it."""
     return Text(

@@ -48,7 +48,13 @@ def batch_normalisation(settings):
             Checked(
                 r"The tests simulate the noise: at $B = 256$ the formula holds within 3\,\% at $x = 0$ and $x = 2$."
             ),
-            *evidence.table(settings, "batch-norm"),
+            *evidence.compared(
+                settings,
+                "batch-norm",
+                ("lenet, batch 8", "lenet-bn, batch 8"),
+                ("lenet-bn, batch 8", "lenet-bn, batch 128"),
+                ("lenet, batch 8", "lenet, batch 128"),
+            ),
             Mistake(
                 r"To give ``it reduces internal covariate shift'' as the reason. That was the original motivation of "
                 r"the method for faster training; it is not an argument for regularisation, and experiments dispute "
@@ -246,7 +252,7 @@ def why_cnns(settings):
                 r"The tests compare the counts with \texttt{numel()} of PyTorch's layers, the receptive field with autograd, and "
                 r"the equivariance on random filters."
             ),
-            *evidence.table(settings, "architecture"),
+            *evidence.compared(settings, "architecture", ("fully connected", "LeNet")),
             Mistake(
                 r"To credit the convolution with recognising objects ``at various scales and orientations''. It is "
                 r"equivariant to translation only; rotate or enlarge an image and a random filter's response does not "

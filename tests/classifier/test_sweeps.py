@@ -64,6 +64,25 @@ def test_the_same_command_again_trains_nothing_again(swept):
     assert before == {p: p.stat().st_mtime_ns for p in Path(folder).rglob("model.safetensors")}
 
 
+def test_a_finished_run_of_another_configuration_is_not_taken_for_this_one(swept, capsys):
+    _, arguments, _ = swept
+    assert main([*arguments, "--momentum", "0.5"]) == 1
+    output = capsys.readouterr()
+    assert "another run is in this folder, with another momentum" in output.err
+    assert "0 of 8 runs are in" in output.out
+
+
+def test_a_broken_folder_costs_its_own_result_only(swept, capsys):
+    folder, arguments, _ = swept
+    history = folder / "out" / "mine" / "small-steps-seed0" / runs.HISTORY
+    whole = history.read_text()
+    history.write_text("no history\n" + whole)
+    assert main(arguments) == 1
+    output = capsys.readouterr()
+    assert "small-steps-seed0/history.jsonl, line 1: not JSON" in output.err and "5 of 8 runs are in" in output.out
+    history.write_text(whole)
+
+
 def test_a_run_of_a_sweep_is_the_run_that_train_gives(swept, tmp_path):
     folder, _, _ = swept
     train = [
