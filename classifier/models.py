@@ -54,7 +54,7 @@ def mlp(width=1.0):
 
 
 class ResNetMini(nn.Module):
-    """Three stages of two convolutions, a shortcut over the second; the mean and the maximum of each channel at the end.
+    """Three stages of two convolutions, a shortcut over the second; then the mean and the maximum of each channel.
 
     75,466 parameters at width 1. Source: He et al. (2016), Deep residual learning for image recognition.
     """

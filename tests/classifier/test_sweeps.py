@@ -81,6 +81,7 @@ def test_a_broken_folder_costs_its_own_result_only(swept, capsys):
     output = capsys.readouterr()
     assert "small-steps-seed0/history.jsonl, line 1: not JSON" in output.err and "5 of 8 runs are in" in output.out
     history.write_text(whole)
+    main(arguments)
 
 
 def test_a_run_of_a_sweep_is_the_run_that_train_gives(swept, tmp_path):
