@@ -4,6 +4,7 @@ Nothing here remembers anything: the order of an epoch and its augmentation foll
 position in it. So a run can go on from any position, with any number of processes.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,8 +54,9 @@ def normalised(images, scale, dtype):
     return torch.addcmul(offset.to(**where), images.to(dtype), factor.to(**where))
 
 
+@functools.lru_cache(maxsize=1)
 def order(seed, epoch, count):
-    """The permutation of the training images in an epoch."""
+    """The permutation of the training images in an epoch; all blocks of the epoch read the same one."""
     return np.random.default_rng([seed, epoch, ORDER]).permutation(count)
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from classifier import kernels
+from classifier import batches, kernels
 from classifier.errors import ConfigError
 
 # What the kernels are written for, and nothing else.
@@ -31,7 +31,7 @@ class Engine:
             raise ConfigError("--engine fused needs --precision float32 or float64")
         if device.type != "cpu" or team.count > 1:
             raise ConfigError("--engine fused runs on the CPU, in one process; --engine plain runs everywhere")
-        net.to(torch.float64 if config.precision == "float64" else torch.float32)
+        net.to(batches.dtype(config))
         self.velocities = [torch.zeros_like(p) for p in net.parameters()]
 
     def train(self, block, learning_rates):

@@ -14,13 +14,11 @@ DESCRIPTION = """Draw what runs have written: loss and accuracy, confusion, clas
 
 It reads the folders alone and needs no torch."""
 
-FORMATS = ("png", "pdf", "pgfplots")
-
 
 def add_options(parser):
     parser.add_argument("folders", nargs="+", metavar="DIR", help="folders of runs or of sweeps")
     parser.add_argument("--out", metavar="DIR", help="where to put the plots (default: plots in the first folder)")
-    parser.add_argument("--format", nargs="+", choices=FORMATS, default=["png"], help="(default: png)")
+    parser.add_argument("--format", nargs="+", choices=tuple(plots.FORMATS), default=["png"], help="(default: png)")
     parser.add_argument("--quiet", action="store_true", help="say nothing but what went wrong")
 
 
