@@ -4,6 +4,7 @@ from sympy import Add, Integer, Mul, Pow, S, Symbol, sympify
 
 from derivations.errors import ShapeError
 from derivations.expressions import (
+    Commutative,
     Identity,
     MatrixNode,
     Ones,
@@ -145,7 +146,7 @@ def _power_of_core(core, exponent):
     return Apply._make(core.shape, SLOTS[0] ** exponent, core)
 
 
-class Hadamard(MatrixNode):
+class Hadamard(Commutative, MatrixNode):
     """The elementwise product of matrices of one shape; powers of one base join."""
 
     __slots__ = ()
@@ -170,9 +171,6 @@ class Hadamard(MatrixNode):
         if not kept:
             return Scale(scalar, Ones(*shape))
         return Scale(scalar, kept[0] if len(kept) == 1 else cls._make(shape, *kept))
-
-    def _hashable_content(self):
-        return (frozenset(self.args),)
 
     def pushed_transpose(self):
         return transpose_terms(self)

@@ -10,7 +10,7 @@ any order.
 """
 
 import itertools
-from functools import lru_cache
+from functools import cmp_to_key, lru_cache
 
 from sympy import Add, Basic, Expr, Mul, S, Symbol, sympify
 from sympy.core.symbol import Str
@@ -26,6 +26,27 @@ class Plain:
 
     def _sympystr(self, printer):
         return f"{type(self).__name__}({', '.join(printer._print(a) for a in self.args)})"
+
+
+class Commutative:
+    """How a node compares itself to others where the order of its arguments does not matter."""
+
+    __slots__ = ()
+
+    def _hashable_content(self):
+        return (frozenset(self.args),)
+
+    def compare(self, other):
+        """The order in which SymPy sorts a sum. Its own would read the set by its hashes, new in each process."""
+        if type(other) is not type(self):
+            return super().compare(other)
+        pairs = zip(_in_order(self.args), _in_order(other.args), strict=False)
+        differences = (c for a, b in pairs if (c := a.compare(b)))
+        return next(differences, len(self.args) - len(other.args))
+
+
+def _in_order(nodes):
+    return sorted(nodes, key=cmp_to_key(lambda a, b: a.compare(b)))
 
 
 class MatrixNode(Plain, Basic):
@@ -269,7 +290,7 @@ class Scale(MatrixNode):
         return Scale(1 / self.args[0], Inverse(self.args[1]))
 
 
-class Sum(MatrixNode):
+class Sum(Commutative, MatrixNode):
     """A sum of matrices of one shape; like terms are collected."""
 
     __slots__ = ()
@@ -289,9 +310,6 @@ class Sum(MatrixNode):
         if not collected:
             return Zero(*shape)
         return cls._make(shape, *collected) if len(collected) > 1 else collected[0]
-
-    def _hashable_content(self):
-        return (frozenset(self.args),)
 
     def pushed_transpose(self):
         return transpose_terms(self)

@@ -4,6 +4,8 @@ Laws live on a finite set of points here, as probability vectors: p for the data
 Source: Goodfellow et al. (2014), Generative Adversarial Nets.
 """
 
+import re
+
 from sympy import Add, log
 
 from derivations.abbreviations import abbreviate
@@ -87,46 +89,69 @@ def value_at_equilibrium():
 # ------------------------------------------------------------------------- the 2-5-1 GAN
 
 SHAPES = {"W_d": "1,5", "W_g": "5,2", "r": "5", "x": "2"}
-NETWORK = {"y": "relu(W_g*x)", "b_r": "sigmoid(W_d*r)", "b": "sigmoid(W_d*y)"}
+NETWORK = {
+    "y": "relu(W_g*x)",
+    "b_r": "sigmoid(W_d*r)",
+    "b": "sigmoid(W_d*y)",
+    "s_r": "W_d*r",
+    "s": "W_d*y",
+}
 BATCH_SHAPES = {"W_d": "1,5", "W_g": "5,2", "R": "B,5", "X": "B,2"}
-BATCH_NETWORK = {"Y": "relu(X*W_g')", "b_r": "sigmoid(R*W_d')", "b": "sigmoid(Y*W_d')"}
-# What each player's loss is; the discriminator ascends V, the generator descends its own.
+BATCH_NETWORK = {
+    "Y": "relu(X*W_g')",
+    "b_r": "sigmoid(R*W_d')",
+    "b": "sigmoid(Y*W_d')",
+    "s_r": "R*W_d'",
+    "s": "Y*W_d'",
+}
+# What each player's loss is; the discriminator ascends the value, the generator descends the other one.
+# Goodfellow et al. (2014); Mao et al. (2017), with the codes -1, 1 and 1; Lim & Ye (2017); Arjovsky et al. (2017).
 LOSSES = {
     "value": "log(b_r) + log(1 - b)",
     "saturating": "log(1 - b)",
     "non-saturating": "-log(b)",
+    "least-squares value": "-(s_r - 1)^2/2 - (s + 1)^2/2",
+    "least-squares": "(s - 1)^2/2",
+    "hinge value": "-relu(1 - s_r) - relu(1 + s)",
+    "hinge": "-s",
+    "wasserstein value": "s_r - s",
+    "wasserstein": "-s",
 }
 BATCH_LOSSES = {
     "value": "mean(log(b_r)) + mean(log(vector(1) - b))",
     "saturating": "mean(log(vector(1) - b))",
     "non-saturating": "-mean(log(b))",
+    "least-squares value": "-mean((s_r - vector(1)).^2)/2 - mean((s + vector(1)).^2)/2",
+    "least-squares": "mean((s - vector(1)).^2)/2",
+    "hinge value": "-mean(relu(vector(1) - s_r)) - mean(relu(vector(1) + s))",
+    "hinge": "-mean(s)",
+    "wasserstein value": "mean(s_r) - mean(s)",
+    "wasserstein": "-mean(s)",
 }
 
 
 def gradient(wrt, loss="value"):
     """The gradient of a loss of LOSSES by "W_d" (1, 5) or "W_g" (5, 2) at one real r (5,) and one noise x (2,)."""
-    return derive(_loss(LOSSES, loss), wrt, variables=_shapes(SHAPES, loss), definitions=_network(NETWORK, loss))
+    return _derived(LOSSES, SHAPES, NETWORK, wrt, loss)
 
 
 def batch_gradient(wrt, loss="value"):
     """The same for a batch: real data R (B, 5), noise X (B, 2), means over the batch."""
+    return _derived(BATCH_LOSSES, BATCH_SHAPES, BATCH_NETWORK, wrt, loss)
+
+
+def _derived(losses, shapes, network, wrt, loss):
+    """Of the variables and the abbreviations those that the loss has."""
+    if loss not in losses:
+        raise UnsupportedError(f"no loss {loss!r}; known are {', '.join(losses)}")
+    used = set(re.findall(r"\w+", losses[loss])) | {"y", "Y"}
+    real = used & {"b_r", "s_r"}
     return derive(
-        _loss(BATCH_LOSSES, loss), wrt, variables=_shapes(BATCH_SHAPES, loss), definitions=_network(BATCH_NETWORK, loss)
+        losses[loss],
+        wrt,
+        variables={n: s for n, s in shapes.items() if real or n not in ("r", "R")},
+        definitions={n: text for n, text in network.items() if n in used},
     )
-
-
-def _loss(losses, name):
-    if name not in losses:
-        raise UnsupportedError(f"no loss {name!r}; known are {', '.join(losses)}")
-    return losses[name]
-
-
-def _network(definitions, loss):
-    return {n: t for n, t in definitions.items() if n != "b_r" or loss == "value"}
-
-
-def _shapes(shapes, loss):
-    return {n: s for n, s in shapes.items() if n not in ("r", "R") or loss == "value"}
 
 
 # ------------------------------------------------------------------ a new latent law each time

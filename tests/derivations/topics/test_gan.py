@@ -21,12 +21,36 @@ RESULTS = {
     "gradient W_g value": "-b*(step(W_g*x) .* W_d')*x'",
     "gradient W_g saturating": "-b*(step(W_g*x) .* W_d')*x'",
     "gradient W_g non-saturating": "-(1 - b)*(step(W_g*x) .* W_d')*x'",
+    "gradient W_d least-squares value": "(1 - s_r)*r' - (1 + s)*y'",
+    "gradient W_d least-squares": "-(1 - s)*y'",
+    "gradient W_d hinge value": "step(1 - s_r)*r' - step(1 + s)*y'",
+    "gradient W_d hinge": "-y'",
+    "gradient W_d wasserstein value": "r' - y'",
+    "gradient W_d wasserstein": "-y'",
+    "gradient W_g least-squares value": "-(1 + s)*(step(W_g*x) .* W_d')*x'",
+    "gradient W_g least-squares": "-(1 - s)*(step(W_g*x) .* W_d')*x'",
+    "gradient W_g hinge value": "-step(1 + s)*(step(W_g*x) .* W_d')*x'",
+    "gradient W_g hinge": "-(step(W_g*x) .* W_d')*x'",
+    "gradient W_g wasserstein value": "-(step(W_g*x) .* W_d')*x'",
+    "gradient W_g wasserstein": "-(step(W_g*x) .* W_d')*x'",
     "batch_gradient W_d value": "((ones(B) - b_r)'*R - b'*Y)/rows(R)",
     "batch_gradient W_d saturating": "-b'*Y/rows(X)",
     "batch_gradient W_d non-saturating": "-(ones(B) - b)'*Y/rows(X)",
     "batch_gradient W_g value": "-(step(X*W_g') .* (b*W_d))'*X/rows(R)",
     "batch_gradient W_g saturating": "-(step(X*W_g') .* (b*W_d))'*X/rows(X)",
     "batch_gradient W_g non-saturating": "-(step(X*W_g') .* ((ones(B) - b)*W_d))'*X/rows(X)",
+    "batch_gradient W_d least-squares value": "-((s_r - ones(B))'*R + (s + ones(B))'*Y)/rows(R)",
+    "batch_gradient W_d least-squares": "(s - ones(B))'*Y/rows(X)",
+    "batch_gradient W_d hinge value": "(step(ones(B) - s_r)'*R - step(ones(B) + s)'*Y)/rows(R)",
+    "batch_gradient W_d hinge": "-ones(1,B)*Y/rows(X)",
+    "batch_gradient W_d wasserstein value": "ones(1,B)*(R - Y)/rows(R)",
+    "batch_gradient W_d wasserstein": "-ones(1,B)*Y/rows(X)",
+    "batch_gradient W_g least-squares value": "-(step(X*W_g') .* ((s + ones(B))*W_d))'*X/rows(R)",
+    "batch_gradient W_g least-squares": "(step(X*W_g') .* ((s - ones(B))*W_d))'*X/rows(X)",
+    "batch_gradient W_g hinge value": "-(step(X*W_g') .* (step(ones(B) + s)*W_d))'*X/rows(R)",
+    "batch_gradient W_g hinge": "-(step(X*W_g') .* (ones(B)*W_d))'*X/rows(X)",
+    "batch_gradient W_g wasserstein value": "-(step(X*W_g') .* (ones(B)*W_d))'*X/rows(R)",
+    "batch_gradient W_g wasserstein": "-(step(X*W_g') .* (ones(B)*W_d))'*X/rows(X)",
     "expectation_over_laws": "pbar'*f",
     "variance_over_laws": "w'*v/B + w'*mu.^2 - (w'*mu)^2",
 }
@@ -35,7 +59,7 @@ EXTREMA = {"optimal_discriminator"}
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_derivation_is_proven_and_short(name):
-    function, *arguments = name.split()
+    function, *arguments = name.split(" ", 2)
     derivation = getattr(gan, function)(*arguments)
     assert isinstance(derivation, Derivation)
     assert derivation.to_text() == RESULTS[name]
@@ -134,10 +158,17 @@ def test_the_value_is_nearly_zero_where_the_laws_hardly_meet():
 
 # ---------------------------------------------------------------- the 2-5-1 GAN, by autograd
 
+# Of logits (B,), of real and of fake samples.
 LOSSES = {
-    "value": lambda real, fake: real.log().mean() + (1 - fake).log().mean(),
-    "saturating": lambda real, fake: (1 - fake).log().mean(),
-    "non-saturating": lambda real, fake: -fake.log().mean(),
+    "value": lambda real, fake: real.sigmoid().log().mean() + (1 - fake.sigmoid()).log().mean(),
+    "saturating": lambda real, fake: (1 - fake.sigmoid()).log().mean(),
+    "non-saturating": lambda real, fake: -fake.sigmoid().log().mean(),
+    "least-squares value": lambda real, fake: -((real - 1) ** 2).mean() / 2 - ((fake + 1) ** 2).mean() / 2,
+    "least-squares": lambda real, fake: ((fake - 1) ** 2).mean() / 2,
+    "hinge value": lambda real, fake: -torch.relu(1 - real).mean() - torch.relu(1 + fake).mean(),
+    "hinge": lambda real, fake: -fake.mean(),
+    "wasserstein value": lambda real, fake: real.mean() - fake.mean(),
+    "wasserstein": lambda real, fake: -fake.mean(),
 }
 
 
@@ -147,27 +178,30 @@ def drawn(batch_size, seed=0):
     return {name: torch.randn(*shape, dtype=torch.float64, generator=generator) for name, shape in shapes.items()}
 
 
-def forward(W_d, W_g, R, X):
+def logits(W_d, W_g, R, X):
     Y = torch.relu(X @ W_g.T)  # (B, 5)
-    return Y, torch.sigmoid(R @ W_d.T)[:, 0], torch.sigmoid(Y @ W_d.T)[:, 0]
+    return Y, (R @ W_d.T)[:, 0], (Y @ W_d.T)[:, 0]
+
+
+def forward(W_d, W_g, R, X):
+    Y, s_r, s = logits(W_d, W_g, R, X)
+    return Y, torch.sigmoid(s_r), torch.sigmoid(s)
 
 
 def autograd(given, wrt, loss):
     given = given | {wrt: given[wrt].clone().requires_grad_(True)}
-    _, real, fake = forward(**given)
-    LOSSES[loss](real, fake).backward()
-    return given[wrt].grad
+    _, real, fake = logits(**given)
+    (gradient,) = torch.autograd.grad(LOSSES[loss](real, fake), given[wrt])
+    return gradient
 
 
 def single(given, wrt, loss):
-    Y, b_r, b = forward(**given)
-    row = {"r": given["R"][0], "x": given["X"][0], "y": Y[0], "b_r": b_r[0], "b": b[0]}
+    row = {"r": given["R"][0], "x": given["X"][0]}
     return computed(gan.gradient(wrt, loss), "torch", W_d=given["W_d"], W_g=given["W_g"], **row)
 
 
 def batched(given, wrt, loss):
-    Y, b_r, b = forward(**given)
-    return computed(gan.batch_gradient(wrt, loss), "torch", **given, Y=Y, b_r=b_r, b=b)
+    return computed(gan.batch_gradient(wrt, loss), "torch", **given)
 
 
 def assert_close(ours, theirs):
@@ -208,6 +242,7 @@ def test_the_losses_are_those_of_the_module():
 def test_the_slope_of_relu_at_zero_is_that_of_torch(loss):
     """Pre-activations of exactly zero: a dead unit, one whose terms cancel, and in the batch no noise at all."""
     given = drawn(3)
+    given["W_d"] /= 10  # 1 + s > 0: on the slope of the hinge
     given["W_g"] = given["W_g"].abs()
     given["W_g"][0], given["W_g"][1] = 0, torch.tensor([2.0, -1.0])
     given["X"][0], given["X"][1] = torch.tensor([1.0, 2.0]), 0
@@ -230,12 +265,13 @@ def test_a_generator_of_zeros_never_leaves_zero():
 @pytest.mark.parametrize("function", [gan.gradient, gan.batch_gradient], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("wrt", ["W_d", "W_g"])
 def test_the_convention_at_the_kink_is_stated_where_the_result_rests_on_it(function, wrt):
+    assert function(wrt, "hinge value").conditions == ("ReLU'(0) = 0",)
     assert function(wrt).conditions == (("ReLU'(0) = 0",) if wrt == "W_g" else ())
 
 
 def test_an_unknown_loss_is_an_error_that_names_the_known_ones():
     with pytest.raises(DerivationError, match="non-saturating"):
-        gan.gradient("W_d", "wasserstein")
+        gan.gradient("W_d", "chi-squared")
 
 
 def test_the_code_of_a_gradient_needs_the_weights_and_the_data_only():
