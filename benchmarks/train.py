@@ -25,7 +25,8 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.arguments import positive
-from classifier import batches, config, datasets, fused, models, plain, workers
+from classifier import batches, config, datasets, fused, models, plain
+from runner import workers
 
 WARM_UP = 30  # steps before the clock starts
 CPU = torch.device("cpu")

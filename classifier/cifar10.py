@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from classifier.errors import DataError
+from runner.errors import DataError
 
 CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 FOLDER = "cifar-10-batches-bin"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from classifier import cifar10, sources, synthetic
-from classifier.errors import ConfigError, DataError
+from runner.errors import ConfigError, DataError
 
 # The permutation that takes the validation images out of the training ones; the same for every run.
 SPLIT_SEED = 10

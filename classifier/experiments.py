@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from classifier.errors import ConfigError
+from runner.errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import torch
 
 from classifier import batches, kernels
-from classifier.errors import ConfigError
+from runner.errors import ConfigError
 
 # What the kernels are written for, and nothing else.
 NEEDED = {

@@ -11,9 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from classifier import batches, evaluation, models, runs, workers
-from classifier import config as configs
-from classifier.errors import DataError, RunError
+from classifier import batches, evaluation, models
+from classifier.config import Config, make
+from runner import runs, workers
+from runner.errors import DataError, RunError
 
 SIDE = 32
 
@@ -21,7 +22,7 @@ SIDE = 32
 @dataclass(frozen=True)
 class Model:
     net: nn.Module
-    config: configs.Config
+    config: Config
     scale: batches.Scale
     classes: tuple[str, ...]
     device: torch.device
@@ -32,7 +33,7 @@ def load(folder, device="auto", test_flip=False):
     run = runs.read(folder)
     if run.metrics is None:
         raise RunError(f"{folder} is not finished; `python -m classifier train --out {folder} --resume` goes on")
-    config = configs.make(run.config)
+    config = make(run.config)
     config = replace(config, test_flip=config.test_flip or test_flip)
     net = models.MODELS[config.model](config.width)
     path = Path(folder) / runs.MODEL

@@ -15,8 +15,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-from classifier.errors import ConfigError
 from classifier.models import N_CLASSES
+from runner.errors import ConfigError
 
 PARAMETERS = ((6, 3, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 400), (120,), (84, 120), (84,), (10, 84), (10,))
 LAYERS = (400, 120, 84, N_CLASSES)  # the fully connected ones, from the flattened maps to the logits

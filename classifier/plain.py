@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from classifier import batches, workers
-from classifier.errors import ConfigError
+from classifier import batches
+from runner import workers
+from runner.errors import ConfigError
 
 OPTIMIZERS = {
     "sgd": lambda groups, c: torch.optim.SGD(groups, c.learning_rate, momentum=c.momentum, nesterov=c.nesterov),

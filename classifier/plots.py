@@ -14,10 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from classifier import panels as numbers
-from classifier import pgfplots, run_folders, runs
-from classifier.errors import ConfigError, RunError
+from classifier import pgfplots, run_folders
 from classifier.panels import Bars, Chart, Images, Matrix
 from classifier.run_folders import N_CLASSES
+from runner import runs
+from runner.errors import ConfigError, RunError
 
 # Format -> the end of the name.
 FORMATS = {"png": "png", "pdf": "pdf", "pgfplots": "tex"}

@@ -11,11 +11,12 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from classifier import runs
-from classifier.errors import RunError
+from runner import runs
+from runner.errors import RunError
 
 # What NumPy and zipfile raise where bytes are missing or wrong; RuntimeError: a flag that says "encrypted".
 BROKEN_ARCHIVE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+PREDICTIONS = "predictions.npz"  # the test images' labels and predictions, and the worst mistakes
 N_CLASSES = 10  # of every data set of this package
 # What a record of history.jsonl must have; a validation may be null.
 FIELDS = {
@@ -26,7 +27,7 @@ FIELDS = {
 USES = {
     runs.HISTORY: ("loss", "accuracy"),
     runs.METRICS: ("class-accuracy", "confusion", "mistakes"),
-    runs.PREDICTIONS: ("confusion", "mistakes"),
+    PREDICTIONS: ("confusion", "mistakes"),
     runs.MODEL: ("filters",),
 }
 
@@ -68,7 +69,7 @@ def read(folder, notes):
         _check_history(run.history, folder / runs.HISTORY, notes)
         if run.metrics is not None:
             _check_metrics(run.metrics, folder / runs.METRICS)
-        predictions = None if runs.PREDICTIONS in missing else _predictions(folder / runs.PREDICTIONS)
+        predictions = None if PREDICTIONS in missing else _predictions(folder / PREDICTIONS)
         filters = None if runs.MODEL in missing else _filters(folder / runs.MODEL)
     except RunError as error:
         raise RunError(f"{error}; restore the file from a copy, or leave this run out") from error

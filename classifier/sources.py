@@ -14,7 +14,7 @@ import requests
 from tqdm import tqdm
 
 from classifier import cifar10
-from classifier.errors import DataError
+from runner.errors import DataError
 
 OFFICIAL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 OFFICIAL_MD5 = "md5:c32a1d4ab5d03f1284b67883e8d87530"

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from classifier import config as configs
-from classifier import runs
-from classifier.errors import RunError
+from classifier.config import Config, make
+from runner import configs, runs
+from runner.errors import RunError
 
 # Points of a loss curve in the results: enough for a plot in a document.
 N_POINTS = 60
@@ -23,7 +23,7 @@ class Job:
     """A run to be done: the name of its experiment, its options, and its folder."""
 
     experiment: str
-    config: configs.Config
+    config: Config
     folder: Path
 
 
@@ -42,7 +42,7 @@ def jobs(experiments, given, seeds, out):
                 # One thread: then the results do not depend on how many runs share the machine.
                 values = {"threads": 1} | plan.shared | options | given | {"name": name, "seed": seed}
                 folder = Path(out) / experiment / f"{_slug(name)}-seed{seed}"
-                found.append(Job(experiment, configs.make(values), folder))
+                found.append(Job(experiment, make(values), folder))
     return found
 
 
@@ -66,7 +66,7 @@ def run(planned, n_at_once, finished):
 
 def _run(job):
     if runs.is_finished(job.folder):
-        name = configs.difference(configs.make(configs.from_file(job.folder / runs.CONFIG)), job.config)
+        name = configs.difference(make(configs.from_file(job.folder / runs.CONFIG)), job.config)
         return Failure(job, f"another run is in this folder, with another {name}; name another --out") if name else None
     file = job.folder.with_name(job.folder.name + ".json")
     runs.write(file, configs.as_dict(job.config))

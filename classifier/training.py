@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from safetensors.torch import save as to_safetensors
 
-from classifier import batches, checkpoints, datasets, evaluation, models, runs, schedules, stopping, workers
-from classifier.config import as_dict
-from classifier.errors import ConfigError, DivergedError, StoppedError
-from classifier.progress import Silent
+from classifier import batches, datasets, evaluation, models
+from classifier.run_folders import PREDICTIONS
+from runner import checkpoints, runs, schedules, stopping, workers
+from runner.configs import as_dict
+from runner.errors import ConfigError, DivergedError, StoppedError
+from runner.progress import Silent
 
 # Loaded by name: Numba is there only for those who ask for it.
 ENGINES = {"plain": "classifier.plain", "fused": "classifier.fused"}
@@ -139,14 +141,20 @@ class _Training:
             sums.correct += n_correct
         at.batch += count
         at.seconds = time.monotonic() - self.clock
-        self.reporter.block(
-            sum(block.sizes), at.epoch + 1, at.logged.loss / at.logged.batches, at.logged.correct / at.logged.images
+        loss, accuracy = at.logged.loss / at.logged.batches, at.logged.correct / at.logged.images
+        self.reporter.advance(
+            sum(block.sizes),
+            f"epoch {at.epoch + 1}/{config.epochs}",
+            f"loss {loss:.3f}, accuracy {100 * accuracy:.1f} %",
         )
 
     def _learning_rates(self, count):
         first = self.position.epoch * self.n_batches + self.position.batch
-        n_steps = self.config.epochs * self.n_batches
-        return [schedules.learning_rate(self.config, step, n_steps) for step in range(first, first + count)]
+        return [self._learning_rate(step) for step in range(first, first + count)]
+
+    def _learning_rate(self, step):
+        config, n_steps = self.config, self.config.epochs * self.n_batches
+        return config.learning_rate * schedules.factor(config.schedule, step, n_steps, config.warmup)
 
     def _diverged(self, place):
         at = self.position
@@ -194,7 +202,7 @@ class _Training:
         at = self.position
         at.seconds = time.monotonic() - self.clock
         last = max(at.epoch * self.n_batches + at.batch - 1, 0)
-        rate = schedules.learning_rate(self.config, last, self.config.epochs * self.n_batches)
+        rate = self._learning_rate(last)
         record |= {"learning_rate": rate, "seconds": round(at.seconds, 3)}
         if self.leads:
             self.history.add(record)
@@ -235,7 +243,7 @@ class _Training:
         runs.write(self.folder / runs.MODEL, to_safetensors(weights))
         arrays = io.BytesIO()
         np.savez_compressed(arrays, **evaluation.predictions(logits, test))
-        runs.write(self.folder / runs.PREDICTIONS, arrays.getvalue())
+        runs.write(self.folder / PREDICTIONS, arrays.getvalue())
         metrics = self._metrics(logits)
         runs.write(self.folder / runs.METRICS, metrics)
         (self.folder / runs.CHECKPOINT).unlink(missing_ok=True)

@@ -3,8 +3,8 @@
 import json
 
 from classifier import datasets, evaluation, inference
-from classifier.commands import options as shared
-from classifier.errors import ConfigError
+from runner import commandline
+from runner.errors import ConfigError
 
 DESCRIPTION = """Test a trained net on a split of its data, or classify images of yours.
 
@@ -23,7 +23,7 @@ def add_options(parser):
     parser.add_argument("--data", help="cifar10, synthetic, or a path (default: that of the run)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
     parser.add_argument("--test-flip", action="store_true", help="average the logits of an image and its mirror image")
-    shared.add_output(parser)
+    commandline.add_output(parser)
 
 
 def run(options):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from classifier import config as configs
 from classifier import sweeps
-from classifier.commands import options as shared
-from classifier.errors import ConfigError
+from classifier.config import Config
 from classifier.experiments import EXPERIMENTS, from_values
+from runner import commandline, configs
+from runner.errors import ConfigError
 
 NAMES = "\n".join(f"  {name:14} {plan.question}" for name, plan in EXPERIMENTS.items())
 DESCRIPTION = f"""Train many configurations with several seeds each, and compare them.
@@ -43,12 +43,12 @@ def add_options(parser):
         "--results", metavar="FILE", help="where to put what they gave (default: classifier.json in --out)"
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be run, and run nothing")
-    shared.add_output(parser)
-    shared.add_config(parser)
+    commandline.add_output(parser)
+    commandline.add_config(parser, Config)
 
 
 def run(options):
-    given = shared.given_config(options)
+    given = commandline.given_config(options, Config)
     first = given.pop("seed", 0)
     seeds = range(first, first + options.seeds)
     experiments = {_name(e): _experiment(e) for e in options.experiments}

@@ -1,15 +1,13 @@
 """`python -m classifier train`."""
 
 import json
-import os
 from pathlib import Path
 
-from classifier import config as configs
-from classifier import runs
-from classifier.commands import options as shared
-from classifier.errors import ConfigError, RunError
-from classifier.progress import Bar, Json, Silent
+from classifier.config import Config, make
+from classifier.run_folders import PREDICTIONS
 from classifier.training import train
+from runner import commandline, runs
+from runner.progress import Bar, Json, Silent
 
 DESCRIPTION = """Train a net and write the folder of the run.
 
@@ -25,24 +23,29 @@ The folder holds config.json, history.jsonl, metrics.json, model.safetensors and
 read once, at the end."""
 
 
+FILES = (runs.CONFIG, runs.HISTORY, runs.CHECKPOINT, runs.METRICS, runs.MODEL, PREDICTIONS)
+
+
 def add_options(parser):
-    parser.add_argument("--out", metavar="DIR", help="the folder of the run (default: runs/ and what the run is)")
-    parser.add_argument("--config", metavar="FILE", help="options from a JSON or TOML file, or a run's config.json")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out; start it if there is none")
-    parser.add_argument("--overwrite", action="store_true", help="throw away the run that is in --out")
-    shared.add_output(parser)
-    shared.add_config(parser)
+    commandline.add_run(parser)
+    commandline.add_output(parser)
+    commandline.add_config(parser, Config)
 
 
 def run(options):
-    given = (configs.from_file(options.config) if options.config else {}) | shared.given_config(options)
-    folder = Path(options.out or default_folder(configs.make(given)))
-    config = _prepared(folder, given, options.resume, options.overwrite)
-    reporter = Silent() if options.quiet else Json() if options.json else Bar(config.epochs)
+    folder, config = commandline.run_config(options, make, default_folder, FILES)
+    reporter = Silent() if options.quiet else Json() if options.json else Bar("images", _told)
     metrics = train(config, folder, options.resume, reporter)
     if not metrics or options.quiet:  # a worker that does not lead has none
         return
     print(json.dumps(metrics) if options.json else summary(metrics, folder))
+
+
+def _told(record):
+    if record["kind"] == "epoch" and record["validation_accuracy"] is not None:
+        accuracy, loss = record["validation_accuracy"], record["validation_loss"]
+        return f"epoch {record['epoch']}: validation accuracy {100 * accuracy:.2f} %, loss {loss:.4f}"
+    return None
 
 
 def default_folder(config):
@@ -57,25 +60,3 @@ def summary(metrics, folder):
     )
     data = "generated images, not CIFAR-10; " if metrics["data"] == "synthetic" else ""
     return f"{scores}\n{data}{metrics['seconds']:.1f} s on {metrics['device']}; in {folder}"
-
-
-def _prepared(folder, given, resume, overwrite):
-    """The Config to train with, once the folder is known to be free, or to hold the same run."""
-    there = (folder / runs.CONFIG).exists()
-    if not there:
-        return configs.make(given)
-    if overwrite and int(os.environ.get("RANK", 0)) == 0:
-        for name in (runs.CONFIG, runs.HISTORY, runs.CHECKPOINT, runs.METRICS, runs.MODEL, runs.PREDICTIONS):
-            (folder / name).unlink(missing_ok=True)
-    if overwrite:
-        return configs.make(given)
-    if not resume:
-        raise RunError(f"{folder} holds a run; --resume goes on, --overwrite throws it away, --out names another")
-    before = configs.from_file(folder / runs.CONFIG)
-    config = configs.make(before | given)
-    name = configs.difference(configs.make(before), config)
-    if name:
-        raise ConfigError(
-            f"the run in {folder} has {name} = {before[name]!r}, not {given[name]!r}; leave the option out"
-        )
-    return config

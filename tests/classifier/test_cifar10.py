@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from classifier import cifar10
-from classifier.errors import DataError
+from runner.errors import DataError
 
 
 @pytest.fixture(scope="module")

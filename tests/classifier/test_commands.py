@@ -8,8 +8,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from classifier import config, runs
+from classifier import config
 from classifier.__main__ import COMMANDS, main
+from classifier.config import Config
+from runner import configs, runs
 
 QUICK = ["--data", "synthetic", "--train-size", "100", "--epochs", "1", "--batch-size", "20", "--threads", "1"]
 
@@ -28,7 +30,7 @@ def test_help_teaches(command, capsys):
     text = capsys.readouterr().out
     assert f"python -m classifier {command}" in text and "  python -m classifier" in text
     if command in ("train", "sweep"):
-        for name in config.FIELDS:
+        for name in configs.options(Config):
             assert f"--{name.replace('_', '-')}" in text
 
 
@@ -107,7 +109,7 @@ def test_options_come_from_a_file_and_give_way_to_the_command_line(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "--batch-size", "0"], "batch_size: 0 is less than 1"),
+        (["train", "--batch-size", "0"], "batch_size: 0 is not at least 1"),
         (["train", "--data", "nowhere", "--out", "x"], "nowhere"),
         (["train", "--config", "nowhere.json"], "nowhere.json cannot be read"),
         (["evaluate", "nowhere"], "nowhere is not the folder of a run"),
@@ -150,6 +152,6 @@ def test_a_picture_of_any_size_gets_its_probabilities(trained, tmp_path, capsys)
 
 
 def test_an_unfinished_run_is_not_evaluated(tmp_path, capsys):
-    runs.write(tmp_path / runs.CONFIG, config.as_dict(config.make({})))
+    runs.write(tmp_path / runs.CONFIG, configs.as_dict(config.make({})))
     assert main(["evaluate", str(tmp_path)]) == 2
     assert "is not finished; `python -m classifier train --out" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from classifier import cifar10, datasets, sources, synthetic
-from classifier.errors import ConfigError, DataError
+from runner.errors import ConfigError, DataError
 
 # Of the official arrays: train images and labels, test images and labels.
 PUBLISHED = (

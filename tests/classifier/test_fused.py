@@ -8,11 +8,12 @@ import sys
 import pytest
 import torch
 
-from classifier import batches, config, datasets, models, runs, training
-from classifier.errors import ConfigError, StoppedError
+from classifier import batches, config, datasets, models, training
 from classifier.plain import Engine as PlainEngine
-from classifier.progress import Silent
-from classifier.workers import ALONE, Workers
+from runner import runs
+from runner.errors import ConfigError, StoppedError
+from runner.progress import Silent
+from runner.workers import ALONE, Workers
 
 fused = pytest.importorskip("classifier.fused")
 CPU = torch.device("cpu")
@@ -37,7 +38,7 @@ def test_a_block_is_that_of_the_plain_engine(precision, tolerance):
 class StopsAfterTheSecondBlock(Silent):
     blocks = 0
 
-    def block(self, *_):
+    def advance(self, *_):
         self.blocks += 1
         if self.blocks == 2:
             os.kill(os.getpid(), signal.SIGINT)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from classifier.errors import ConfigError
 from classifier.models import N_CLASSES, lenet
+from runner.errors import ConfigError
 
 numba = pytest.importorskip("numba")
 binding = pytest.importorskip("llvmlite.binding")

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from classifier import models
-from classifier.config import FIELDS, RECIPES
+from classifier.config import RECIPES, Config
+from runner import configs
 
 
 @pytest.mark.parametrize("name", models.MODELS)
@@ -32,4 +33,4 @@ def test_width_scales_every_hidden_size():
 
 
 def test_every_model_has_a_recipe_and_is_a_choice():
-    assert set(models.MODELS) == set(RECIPES) == set(FIELDS["model"].metadata["choices"])
+    assert set(models.MODELS) == set(RECIPES) == set(configs.options(Config)["model"].metadata["choices"])

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from safetensors.numpy import load_file, save_file
 
 from classifier import pgfplots, plots
-from classifier.errors import ConfigError, RunError
+from runner.errors import ConfigError, RunError
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

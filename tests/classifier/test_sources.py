@@ -9,7 +9,7 @@ import pytest
 
 from classifier import __main__ as commandline
 from classifier import cifar10, sources
-from classifier.errors import DataError
+from runner.errors import DataError
 
 FILES = {name: name.encode() for name in cifar10.SHA256}
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from classifier import config, experiments, runs, sweeps
+from classifier import config, experiments, sweeps
 from classifier.__main__ import main
-from classifier.errors import ConfigError, RunError
 from classifier.experiments import EXPERIMENTS, Experiment
+from runner import runs
+from runner.errors import ConfigError, RunError
 
 QUICK = ["--data", "synthetic", "--engine", "plain", "--train-size", "100", "--epochs", "1", "--batch-size", "20"]
 

@@ -14,9 +14,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from classifier import config, datasets, evaluation, models, runs, training
-from classifier.errors import ClassifierError, ConfigError, DivergedError, RunError, StoppedError
-from classifier.progress import Silent
+from classifier import config, datasets, evaluation, models, training
+from classifier.run_folders import PREDICTIONS
+from runner import configs, runs
+from runner.errors import ConfigError, DivergedError, RunError, RunnerError, StoppedError
+from runner.progress import Silent
 
 # Everything that a checkpoint has to remember: batch norm, augmentation, momentum, a schedule, the best epoch so far.
 RICH = config.make(
@@ -59,7 +61,7 @@ def timeless(record):
 def results(folder):
     """All that a finished run has written, but for the times."""
     run = runs.read(folder)
-    with np.load(folder / runs.PREDICTIONS) as arrays:
+    with np.load(folder / PREDICTIONS) as arrays:
         predictions = {name: arrays[name].tolist() for name in arrays}
     weights = (folder / runs.MODEL).read_bytes()
     return timeless(run.metrics), [timeless(r) for r in run.history], weights, predictions
@@ -71,7 +73,7 @@ class AfterBlocks(Silent):
     def __init__(self, count, action):
         self.count, self.action = count, action
 
-    def block(self, *_):
+    def advance(self, *_):
         self.count -= 1
         if self.count == 0:
             self.action()
@@ -100,7 +102,7 @@ def test_the_metrics_are_those_of_the_saved_weights(tmp_path):
         assert metrics[f"{split}_accuracy"] == pytest.approx((logits.argmax(1) == labels).double().mean().item())
         loss = -logits.log_softmax(1)[range(len(labels)), labels].mean()
         assert metrics[f"{split}_loss"] == pytest.approx(loss.item(), rel=1e-4)
-    saved = np.load(tmp_path / runs.PREDICTIONS)
+    saved = np.load(tmp_path / PREDICTIONS)
     assert (saved["predictions"] == saved["labels"]).mean() == pytest.approx(metrics["test_accuracy"])
     counts = evaluation.confusion(saved["labels"].astype(int), saved["predictions"], 10)
     assert counts.sum() == 1000 and counts.trace() == pytest.approx(1000 * metrics["test_accuracy"])
@@ -194,7 +196,7 @@ def checkpoint_time(folder):
 
 
 def test_a_run_without_a_checkpoint_is_resumed_from_its_start(tmp_path):
-    runs.write(tmp_path / runs.CONFIG, config.as_dict(SMALL))
+    runs.write(tmp_path / runs.CONFIG, configs.as_dict(SMALL))
     (tmp_path / runs.HISTORY).write_text('{"kind": "batches", "half a li')
     training.train(SMALL, tmp_path, resume=True)
     training.train(SMALL, tmp_path.with_name("whole"))
@@ -229,7 +231,7 @@ def fills_the_disk(folder, n_bytes):
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
     try:
         training.train(replace(SMALL, epochs=3), folder, resume=True)
-    except ClassifierError as error:
+    except RunnerError as error:
         (folder / "said").write_text(str(error))
 
 
@@ -251,7 +253,7 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_stays(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short"])
 def test_a_broken_checkpoint_is_named(tmp_path, content):
-    runs.write(tmp_path / runs.CONFIG, config.as_dict(SMALL))
+    runs.write(tmp_path / runs.CONFIG, configs.as_dict(SMALL))
     (tmp_path / runs.CHECKPOINT).write_bytes(content)
     with pytest.raises(RunError, match=r"checkpoint.pt cannot be read as a checkpoint; --overwrite"):
         training.train(SMALL, tmp_path, resume=True)
@@ -259,7 +261,7 @@ def test_a_broken_checkpoint_is_named(tmp_path, content):
 
 def test_a_checkpoint_runs_no_code(tmp_path):
     """A pickle that would call a function is refused."""
-    runs.write(tmp_path / runs.CONFIG, config.as_dict(SMALL))
+    runs.write(tmp_path / runs.CONFIG, configs.as_dict(SMALL))
     torch.save({"format": 1, "random": Evil()}, tmp_path / runs.CHECKPOINT)
     with pytest.raises(RunError, match="cannot be read"):
         training.train(SMALL, tmp_path, resume=True)

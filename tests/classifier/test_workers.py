@@ -14,8 +14,9 @@ import torch
 import torch.multiprocessing
 from safetensors.torch import load_file
 
-from classifier import batches, config, datasets, models, runs, training, workers
+from classifier import batches, config, datasets, models, training
 from classifier.plain import Engine
+from runner import configs, runs, workers
 
 # float64, so that the order of a sum is seen in the fifteenth digit only. 11 does not divide by 2: shares differ.
 SETTINGS = config.make(
@@ -41,7 +42,7 @@ TOLERANCE = 1e-9
 
 def torchrun(folder, settings, n_processes=2):
     folder.mkdir()
-    runs.write(folder.with_suffix(".json"), config.as_dict(settings))
+    runs.write(folder.with_suffix(".json"), configs.as_dict(settings))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n_processes)]
     command += ["-m", "classifier", "train", "--config", folder.with_suffix(".json"), "--out", folder, "--quiet"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from classifier import runs
-from classifier.errors import RunError
+from runner import runs
+from runner.errors import RunError
 
 FORMAT = 1
 

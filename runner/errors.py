@@ -1,25 +1,25 @@
 """What can go wrong for the one who types a command; the command line prints these without a traceback."""
 
 
-class ClassifierError(Exception):
-    """Base of all errors of this package."""
+class RunnerError(Exception):
+    """Base of all of them."""
 
 
-class ConfigError(ClassifierError):
+class ConfigError(RunnerError):
     """An option, or a combination of them, that makes no sense."""
 
 
-class DataError(ClassifierError):
+class DataError(RunnerError):
     """Data that is missing, broken or of another kind."""
 
 
-class RunError(ClassifierError):
+class RunError(RunnerError):
     """A run folder that cannot be read, written or continued."""
 
 
-class DivergedError(ClassifierError):
+class DivergedError(RunnerError):
     """The loss is no longer a finite number."""
 
 
-class StoppedError(ClassifierError):
+class StoppedError(RunnerError):
     """A training that was asked to stop, and has saved where to go on."""

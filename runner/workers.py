@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
-from classifier.errors import ConfigError, RunError
+from runner.errors import ConfigError, RunError
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
 """The folder of a run: what lies in it, and how it is written so that a crash leaves a whole file.
 
 config.json        the options, all of them
-history.jsonl      a line per log_every mini-batches ("kind": "batches") and per epoch ("kind": "epoch")
+history.jsonl      a line ({"kind": …}) for each stretch of the training
 checkpoint.pt      where to go on; gone when the run is finished
 metrics.json       the results
 model.safetensors  the weights
-predictions.npz    the test images' labels and predictions, and the worst mistakes
 """
 
 import contextlib
@@ -16,11 +15,11 @@ from pathlib import Path
 
 import filelock
 
-from classifier.errors import RunError
+from runner.errors import RunError
 
 CONFIG, HISTORY, CHECKPOINT = "config.json", "history.jsonl", "checkpoint.pt"
 LOCK = "lock"
-METRICS, MODEL, PREDICTIONS = "metrics.json", "model.safetensors", "predictions.npz"
+METRICS, MODEL = "metrics.json", "model.safetensors"
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,23 @@ from itertools import pairwise
 import pytest
 import torch
 
-from classifier import config, schedules
+from runner import schedules
 
 N = 40
 
 
-def rates(**given):
-    settings = config.make({"learning_rate": 0.4} | given)
-    return [schedules.learning_rate(settings, step, N) for step in range(N)]
+def rates(schedule, warmup=0.0):
+    return [0.4 * schedules.factor(schedule, step, N, warmup) for step in range(N)]
 
 
 def test_constant_is_constant():
-    assert set(rates()) == {0.4}
+    assert set(rates("constant")) == {0.4}
+
+
+def test_linear_falls_in_equal_steps_to_almost_zero():
+    found = rates("linear")
+    assert [a - b for a, b in pairwise(found)] == pytest.approx([0.4 / N] * (N - 1))
+    assert found[0] == pytest.approx(0.4 - found[-1]) and found[-1] == pytest.approx(0.4 / N / 2)
 
 
 def test_cosine_is_the_one_of_pytorch():
@@ -26,11 +31,11 @@ def test_cosine_is_the_one_of_pytorch():
         values.append(theirs.get_last_lr()[0])
         optimizer.step()
         theirs.step()
-    assert rates(schedule="cosine") == pytest.approx(values[1::2])
+    assert rates("cosine") == pytest.approx(values[1::2])
 
 
 def test_one_cycle_rises_and_falls_in_straight_lines():
-    found = rates(schedule="one-cycle", warmup=0.25)
+    found = rates("one-cycle", warmup=0.25)
     top = found.index(max(found))
     assert top in (9, 10) and max(found) <= 0.4
     rises = [b - a for a, b in pairwise(found[:10])]
@@ -40,4 +45,4 @@ def test_one_cycle_rises_and_falls_in_straight_lines():
 
 
 def test_one_cycle_without_warmup_falls():
-    assert rates(schedule="one-cycle", warmup=0)[0] == pytest.approx(0.4 * (1 - 0.5 / N))
+    assert rates("one-cycle")[0] == pytest.approx(0.4 * (1 - 0.5 / N))
