@@ -58,6 +58,17 @@ def device(name):
     return found
 
 
+@contextlib.contextmanager
+def threads(count):
+    """PyTorch's threads on the CPU, for as long as the context lasts; 0: its own choice."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def add_up(workers, *tensors):
     """Replace each tensor by its sum over all workers."""
     if workers.count > 1:
