@@ -11,7 +11,7 @@ from gan.gradients import logits
 from gan.losses import SATURATING
 
 MOST_STEPS, MOST_HALVINGS = 50, 30
-ENOUGH = 1e-12  # of a gain in V by one more step
+ENOUGH = 1e-9  # of a gain in V by one more step; by then the error is about its square
 
 
 def value(loss, real_logits, fake_logits, real_weights, fake_weights):

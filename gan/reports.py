@@ -45,6 +45,7 @@ class Report:
         weights = {name: w.cpu() for name, w in game.result().items()}
         moments = self._moments(weights)
         grams = measures.gram_error(weights["W_g"], game.teacher) if game.teacher is not None else None
+        ratios = (weights["W_g"].norm(dim=2) / game.teacher.norm(dim=2)).mean(1) if grams is not None else None
         metrics, samples = [], []
         for k in range(len(game.seeds)):
             real, other, fake = self._samples(k, weights["W_g"][k])
@@ -53,6 +54,7 @@ class Report:
                 "sliced_wasserstein_floor": _sliced(real, other),
                 "energy_distance": measures.energy_distance(real[:, :N_PAIRED], fake[:, :N_PAIRED]),
                 "gram_error": grams[k].item() if grams is not None else None,
+                "norm_ratio": ratios[k].item() if grams is not None else None,
             }
             metrics.append(self._identity(k) | moments[k] | distances | {"notes": self.notes(k, weights["W_g"][k])})
             samples.append({"real": real[:, :N_PAIRED].T.numpy(), "fake": fake[:, :N_PAIRED].T.numpy()})

@@ -38,7 +38,7 @@ def read(folder):
     if not (folder / CONFIG).exists():
         raise RunError(f"{folder} is not the folder of a run: {CONFIG} is not in it")
     finished = (folder / METRICS).exists()
-    return Run(folder, _json(folder / CONFIG), history(folder), _json(folder / METRICS) if finished else None)
+    return Run(folder, read_json(folder / CONFIG), history(folder), read_json(folder / METRICS) if finished else None)
 
 
 def history(folder):
@@ -127,7 +127,8 @@ class History:
             raise RunError(f"{self.path} cannot be written: {error.strerror}") from None
 
 
-def _json(path):
+def read_json(path):
+    """The object in a JSON file, as a dictionary. Raises RunError, which names the file."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -103,6 +103,7 @@ LAYERS = (
     "runner.errors",
     "runner.configs",
     "runner.runs",
+    "runner.experiments",
     "runner.schedules",
     "runner.progress",
     "runner.stopping",
@@ -138,6 +139,7 @@ LAYERS = (
     "gan",
     # Without torch.
     "gan.config",
+    "gan.experiments",
     # With torch.
     "gan.draws",
     "gan.laws",
@@ -152,6 +154,7 @@ LAYERS = (
     "gan.checks",
     "gan.reports",
     "gan.training",
+    "gan.sweeps",
     "gan.commands",
     "gan.commands.",
     "gan.__main__",
@@ -221,7 +224,7 @@ def test_the_packages_do_not_know_one_another():
 
 
 # What plots and sweeps are made of, from the first to the last.
-LIGHT = (("runner", "runner.commandline"), ("classifier", "classifier.synthetic"), ("gan", "gan.config"))
+LIGHT = (("runner", "runner.commandline"), ("classifier", "classifier.synthetic"), ("gan", "gan.experiments"))
 
 
 @pytest.mark.parametrize(
