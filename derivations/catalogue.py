@@ -15,6 +15,7 @@ from derivations.topics import (
     convolution,
     extrema,
     gan,
+    gan_dynamics,
     likelihoods,
     logarithms,
     model_selection,
@@ -50,7 +51,18 @@ LINES = "Lines of a derivation"
 FREE = "Free entries"
 COLLECT = "Collecting terms"
 SIMPLIFY = "Identities"
-TOPICS = (likelihoods, logarithms, extrema, weight_decay, convolution, networks, batch_norm, gan, model_selection)
+TOPICS = (
+    likelihoods,
+    logarithms,
+    extrema,
+    weight_decay,
+    convolution,
+    networks,
+    batch_norm,
+    gan,
+    gan_dynamics,
+    model_selection,
+)
 
 ABOUT = {
     DIFFERENTIALS: "They push `d` inward until only `dX` is left; parts that do not depend on `X` are constants.",

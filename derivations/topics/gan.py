@@ -6,7 +6,7 @@ Source: Goodfellow et al. (2014), Generative Adversarial Nets.
 
 import re
 
-from sympy import Add, log
+from sympy import Abs, Add, factor, log
 
 from derivations.abbreviations import abbreviate
 from derivations.api import derive, read
@@ -83,6 +83,71 @@ def value_at_equilibrium():
         (ONE, result),
         (ONE_LOGARITHM, -log(4)),
         definitions=((q, p),),
+    )
+
+
+# -------------------------------------------------------------------- other losses, other divergences
+
+SCORE = {"kind": "scalar"}
+PUT_IN = Rule(None, "with the best score", r"s = s^{\star}", source="Calculus of one variable")
+DIVERGENCE = Rule(
+    None,
+    "split off the sum of the laws",
+    r"-\frac{2pq}{p + q} = \frac{(p - q)^2}{2(p + q)} - \frac{p + q}{2}",
+    source="Mao et al. (2017), section 3.2",
+)
+LARGER = Rule(None, "cases", r"|p - q| = \max(p, q) - \min(p, q)", source="Lim & Ye (2017), section 2")
+UNIT = Rule(None, "the steepest unit vector", r"w = d / \|d\|", source="Cauchy-Schwarz inequality")
+
+
+def best_least_squares_score():
+    """The score s that maximises -p (s - 1)^2/2 - q (s + 1)^2/2 at one point: (p - q) / (p + q)."""
+    reading, _ = read(_AT_A_POINT["least-squares"], {"p": POSITIVE, "q": POSITIVE, "s": SCORE})
+    p, q, s = (reading.variables[n] for n in ("p", "q", "s"))
+    return stationary_point(reading.expression, s, (p, q, s))
+
+
+# What a discriminator gains at one point where the data have p and the generator q, by its score s there.
+_AT_A_POINT = {
+    "least-squares": "-p*(s - 1)^2/2 - q*(s + 1)^2/2",
+    "hinge": "-p*relu(1 - s) - q*relu(1 + s)",
+}
+
+
+def least_squares_value():
+    """The same with the best score: (p - q)^2 / (2 (p + q)) - (p + q)/2, which sums to half a chi-squared - 1.
+
+    The divergence, sum (p - q)^2/(p + q), is that of Vincze and Le Cam.
+    """
+    best = best_least_squares_score()
+    reading, _ = read(_AT_A_POINT["least-squares"], {"p": POSITIVE, "q": POSITIVE, "s": SCORE})
+    p, q, s = (reading.variables[n] for n in ("p", "q", "s"))
+    value = factor(reading.expression.subs(s, best.point))
+    return equalities(
+        reading.expression,
+        (p, q, s),
+        (PUT_IN, value),
+        (DIVERGENCE, (p - q) ** 2 / (2 * (p + q)) - (p + q) / 2),
+        definitions=((s, best.point),),
+    )
+
+
+def hinge_value():
+    """The hinge at one point with the score sign(p - q): |p - q| - (p + q), summed twice the total variation - 2.
+
+    Between -1 and 1 the gain is (p - q) s - (p + q), a straight line; beyond them it falls.
+    """
+    reading, (score,) = read(_AT_A_POINT["hinge"], {"p": POSITIVE, "q": POSITIVE}, {"s": "sign(p - q)"})
+    p, q = (reading.variables[n] for n in ("p", "q"))
+    return equalities(reading.expression, (p, q), (LARGER, Abs(p - q) - p - q), definitions=(score,))
+
+
+def wasserstein_value():
+    """The gain w'd of a linear critic, d = E r - E y, at the best w in the unit ball: the length of d."""
+    reading, (critic,) = read("w'*d", {"d": "n"}, {"w": "d/norm2(d)"})
+    d = reading.variables["d"]
+    return equalities(
+        reading.expression, (d,), (UNIT, read("norm2(d)", {"d": "n"})[0].expression), definitions=(critic,)
     )
 
 

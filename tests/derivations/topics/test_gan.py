@@ -15,6 +15,9 @@ from derivations.verification import verify
 RESULTS = {
     "value_at_best_discriminator": "p'*log(p ./ m) + q'*log(q ./ m) - 2*log(2)",
     "value_at_equilibrium": "-log(4)",
+    "least_squares_value": "(p - q)^2/(2*p + 2*q) - p/2 - q/2",
+    "hinge_value": "abs(p - q) - p - q",
+    "wasserstein_value": "norm2(d)",
     "gradient W_d value": "(1 - b_r)*r' - b*y'",
     "gradient W_d saturating": "-b*y'",
     "gradient W_d non-saturating": "-(1 - b)*y'",
@@ -54,7 +57,7 @@ RESULTS = {
     "expectation_over_laws": "pbar'*f",
     "variance_over_laws": "w'*v/B + w'*mu.^2 - (w'*mu)^2",
 }
-EXTREMA = {"optimal_discriminator"}
+EXTREMA = {"optimal_discriminator", "best_least_squares_score"}
 
 
 @pytest.mark.parametrize("name", RESULTS)
@@ -154,6 +157,46 @@ def test_the_value_is_nearly_zero_where_the_laws_hardly_meet():
     """D = 1 on data and 0 on samples is the best answer to disjoint laws; the value is then 0, not -log 4."""
     p = numpy.array([0.5, 0.5, 1e-15, 1e-15])
     assert abs(value_at_best(p, p[::-1])) < 1e-12
+
+
+# What a discriminator with the score s gains at a point, and the divergence that the sum over points comes to.
+GAINS = {
+    "least_squares_value": (
+        lambda p, q, s: -p * (s - 1) ** 2 / 2 - q * (s + 1) ** 2 / 2,
+        lambda p, q: ((p - q) ** 2 / (p + q)).sum() / 2 - 1,
+    ),
+    "hinge_value": (
+        lambda p, q, s: -p * numpy.maximum(0, 1 - s) - q * numpy.maximum(0, 1 + s),
+        lambda p, q: abs(p - q).sum() - 2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GAINS)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_score_of_a_grid_gains_more_than_the_best_one(name, seed):
+    gain, divergence = GAINS[name]
+    grid = numpy.linspace(-2, 2, 4001)
+    p, q = laws(seed=seed)
+    best = numpy.array([computed(getattr(gan, name)(), p=a, q=b) for a, b in zip(p, q)])
+    on_grid = numpy.array([gain(a, b, grid).max() for a, b in zip(p, q)])
+    assert (best >= on_grid - 1e-15).all() and best == pytest.approx(on_grid, abs=1e-6)
+    assert best.sum() == pytest.approx(divergence(p, q), rel=1e-12)
+
+
+def test_the_best_least_squares_score_is_proven():
+    best = gan.best_least_squares_score()
+    assert (best.kind, str(best.point)) == ("maximum", "(p - q)/(p + q)")
+    for stage in ("slope", "slope_at_point", "curvature", "curvature_at_point"):
+        assert verify(getattr(best, stage)), stage
+
+
+def test_no_unit_vector_gains_more_than_the_best_critic():
+    generator = numpy.random.default_rng(2)
+    d = generator.standard_normal(5)
+    critics = generator.standard_normal((1000, 5))
+    gains = critics @ d / numpy.linalg.norm(critics, axis=1)
+    assert gains.max() <= computed(gan.wasserstein_value(), d=d) == pytest.approx(numpy.linalg.norm(d))
 
 
 # ---------------------------------------------------------------- the 2-5-1 GAN, by autograd
