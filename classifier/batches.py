@@ -5,6 +5,7 @@ position in it. So a run can go on from any position, with any number of process
 """
 
 import functools
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,12 @@ def n_batches(n_images, batch_size):
     return -(-n_images // batch_size)
 
 
+def shares(size, n_processes):
+    """Which images of a mini-batch each process gets: (first, one beyond the last)."""
+    ends = [size * rank // n_processes for rank in range(n_processes + 1)]
+    return list(itertools.pairwise(ends))
+
+
 def block(split, config, scale, epoch, first, count, share=(0, 1)):
     """Mini-batches `first` to `first + count - 1` of an epoch; share is (rank, number of processes).
 
@@ -72,11 +79,11 @@ def block(split, config, scale, epoch, first, count, share=(0, 1)):
     places = order(config.seed, epoch, len(split))[first * config.batch_size : (first + count) * config.batch_size]
     moves = _moves(config, epoch, first, len(places))
     mine, ends, sizes = [], [], []
+    rank, n_processes = share
     for start in range(0, len(places), config.batch_size):
         size = min(config.batch_size, len(places) - start)
-        rank, n_processes = share
-        low, high = (start + size * r // n_processes for r in (rank, rank + 1))
-        mine.append(np.arange(low, high))
+        low, high = shares(size, n_processes)[rank]
+        mine.append(np.arange(start + low, start + high))
         ends.append((ends[-1] if ends else 0) + high - low)
         sizes.append(size)
     mine = np.concatenate(mine)

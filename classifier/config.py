@@ -6,6 +6,8 @@ from runner import configs
 from runner.configs import option
 from runner.errors import ConfigError
 
+N_CLASSES = 10  # of every data set of this package
+
 
 @dataclass(frozen=True)
 class Config:

@@ -39,7 +39,7 @@ class Engine:
         losses, n_correct = kernels.train_batches(
             tuple(p.detach().numpy() for p in self.net.parameters()),
             tuple(v.numpy() for v in self.velocities),
-            block.images.numpy(),
+            block.images.contiguous().numpy(),  # augmented ones come with their channels last
             block.labels.numpy(),
             self.config.batch_size,
             learning_rates,

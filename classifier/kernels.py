@@ -6,6 +6,7 @@ at a time, while the row is updated.
 """
 
 import math
+import numbers
 from typing import NamedTuple
 
 import numba  # before llvmlite, which it brings along: where it is missing, the error names it
@@ -15,7 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-from classifier.models import N_CLASSES
+from classifier.config import N_CLASSES
 from runner.errors import ConfigError
 
 PARAMETERS = ((6, 3, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 400), (120,), (84, 120), (84,), (10, 84), (10,))
@@ -26,8 +27,20 @@ ROW = 20  # 16 pixels of one parity, two that the last patch reads beyond them, 
 # Sums may be reordered and fused; NaN and infinity stay what they are, because the loss has to show them.
 FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 kernel = numba.njit(fastmath=FAST, error_model="numpy")
-# Numba finds out that a cached function is stale by the date of its own file only: all that is compiled lies in this.
-entry = numba.njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)
+
+
+def entry(function):
+    """What Python calls: compiled once and kept on the disk. Raises ConfigError where nothing can be kept.
+
+    Numba finds out that a kept function is stale by the date of its own file only: all that is compiled lies in this.
+    """
+    try:
+        return numba.njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)(function)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"--engine fused keeps what it compiles, and cannot ({error}); "
+            "set NUMBA_CACHE_DIR to a folder that can be written, or take --engine plain"
+        ) from None
 
 
 class Lanes(types.Type):
@@ -506,14 +519,6 @@ def _train(parameters, velocities, images, labels, batch_size, rates, momentum, 
     return n_correct
 
 
-@entry
-def _evaluate(parameters, images, space, logits):
-    _lay_out_weight(parameters[2], space.taps, space.patches)
-    for i in range(len(images)):
-        _forward(parameters, images[i], 0, space)
-        logits[i] = space.layers[3][0]
-
-
 def train_batches(parameters, velocities, images, labels, batch_size, learning_rates, momentum, weight_decay):
     """One step of SGD for each mini-batch of batch_size images in their order; the last may be smaller.
 
@@ -523,7 +528,7 @@ def train_batches(parameters, velocities, images, labels, batch_size, learning_r
     Returns the mean losses (n_batches,), each before its step, and how many images were classified correctly then.
     Raises ConfigError for anything of another kind or shape, since compiled code looks at no bounds.
     """
-    if not isinstance(batch_size, int) or batch_size < 1:
+    if not isinstance(batch_size, numbers.Integral) or isinstance(batch_size, bool) or batch_size < 1:
         raise ConfigError(f"batch_size: expected a whole number from 1 on, got {batch_size!r}")
     flat, n = _checked(parameters, images)
     velocities = _flat("velocities", velocities, images.dtype)
@@ -542,14 +547,6 @@ def train_batches(parameters, velocities, images, labels, batch_size, learning_r
     rows = images.reshape(n, 3072)
     n_correct = _train(flat, velocities, rows, labels, batch_size, rates, momentum, decay, space, losses)
     return losses, n_correct
-
-
-def logits(parameters, images):
-    """Logits (n, 10) of images (n, 3, 32, 32); both as train_batches takes them."""
-    flat, n = _checked(parameters, images)
-    found = np.empty((n, N_CLASSES), images.dtype)
-    _evaluate(flat, images.reshape(n, 3072), _workspace(1, images.dtype), found)
-    return found
 
 
 def _checked(parameters, images):
@@ -578,4 +575,6 @@ def _check(name, array, shape, dtype):
     if array.shape != shape or array.dtype != dtype:
         raise ConfigError(f"{name}: expected {shape} of {dtype}, got {array.shape} of {array.dtype}")
     if not (array.flags.c_contiguous and array.flags.aligned):
-        raise ConfigError(f"{name}: expected a C-contiguous array; numpy.ascontiguousarray makes one")
+        raise ConfigError(
+            f"{name}: expected a C-contiguous array that is aligned; numpy.require(array, requirements='CA') makes one"
+        )

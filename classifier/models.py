@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-N_CLASSES = 10
+from classifier.config import N_CLASSES
 
 
 def lenet(width=1.0):

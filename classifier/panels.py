@@ -2,12 +2,12 @@
 
 import json
 import math
-import re
+import textwrap
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from classifier.run_folders import N_CLASSES
+from classifier.config import N_CLASSES
 
 # Okabe & Ito (2008), Color universal design, without the yellow, which is faint on white.
 COLOURS = ("0072B2", "D55E00", "009E73", "CC79A7", "E69F00", "56B4E9", "000000")
@@ -64,17 +64,22 @@ class Chart:
 
 @dataclass(frozen=True)
 class Matrix:
-    """counts, percent of the row: (true class, predicted class)."""
+    """counts, percent of the row, and which cells are dark: (true class, predicted class).
+
+    top: the percentage at which the colours end.
+    """
 
     title: str
     classes: list
     counts: np.ndarray
     percent: np.ndarray
+    top: float
+    dark: np.ndarray
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Percent right of each class: mean, least and largest over runs."""
+    """Percent right of each class: mean, least and largest over runs, and by chance."""
 
     title: str
     panel: str
@@ -83,6 +88,7 @@ class Bars:
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    chance: float
 
 
 @dataclass(frozen=True)
@@ -123,38 +129,7 @@ def _seed(run):
     return run.config["seed"]
 
 
-def shown(groups, notes):
-    """(name of the file, panels) of each plot for which there is something to show."""
-    for name, panels in (
-        ("loss", _loss(groups, notes)),
-        ("accuracy", _accuracy(groups)),
-        ("class-accuracy", _bars(groups)),
-    ):
-        if panels:
-            yield name, panels
-        else:
-            notes.append(f"{name}: not drawn, no run has come that far")
-    slugs = _slugs([group.label for group in groups])
-    for kind, panel in PER_GROUP.items():
-        shown = [panel(group) for group in groups]
-        yield from ((f"{kind}{slug}", [one]) for one, slug in zip(shown, slugs) if one)
-        without = [group.label for group, one in zip(groups, shown) if not one]
-        if without:
-            notes.append(f"{kind}: not drawn, since there are none, for {'; '.join(without)}")
-
-
-def _slugs(labels):
-    """What tells the files of several groups apart: "-batch-4-5-epochs"."""
-    slugs = []
-    for label in labels if len(labels) > 1 else []:
-        slug = "-" + re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:60]
-        while slug in slugs:
-            slug += "-again"
-        slugs.append(slug)
-    return slugs or [""]
-
-
-def _loss(groups, notes):
+def loss(groups, notes):
     histories = [run.batches for group in groups for run in group.runs if run.batches]
     window = 0  # epochs
     if max(map(len, histories), default=0) > MANY_POINTS:
@@ -166,8 +141,9 @@ def _loss(groups, notes):
         return []
     if any(curve.high.max() > LARGEST_LOSS for curve in curves + marks):
         notes.append(f"loss: the axis ends at {LARGEST_LOSS:g}, and some curves go beyond")
-    sizes = {max(record["batches"] for record in history) for history in histories}
-    size = f"{min(sizes)}" if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
+    size = _range({max(record["batches"] for record in history) for history in histories})
+    smoothing = {run.config.get("label_smoothing", 0.0) for group in groups for run in group.runs if run.batches}
+    smoothed = f",\nwith label smoothing {_range(smoothing)}; validation: without" if any(smoothing) else ""
     few = f", at most {MOST_MARKS} shown" if any(len(curve.x) > MOST_MARKS for curve in validation) else ""
     bars = ", bars: min to max" if any(curve.n_runs > 1 for curve in marks) else ""
     chance = math.log(N_CLASSES)
@@ -175,7 +151,7 @@ def _loss(groups, notes):
         Chart(
             "Training and validation loss" if marks else "Training loss",
             f"training loss smoothed: centred moving average over {window:.2g} epochs" if window else "",
-            f"cross-entropy (training: mean of {size} mini-batches)",
+            f"cross-entropy (training: mean of {size} mini-batches{smoothed})",
             curves,
             marks,
             f"validation, after an epoch{few}{bars}",
@@ -186,7 +162,7 @@ def _loss(groups, notes):
     ]
 
 
-def _accuracy(groups):
+def accuracy(groups):
     training = [curve for group in groups for curve in _curves(group, "epoch", "train_accuracy", 100)]
     validation = [curve for group in groups for curve in _curves(group, "epoch", "validation_accuracy", 100)]
     chance = 100 / N_CLASSES
@@ -219,13 +195,13 @@ def _curves(group, records, key, factor=1, window=0):
         series.append((run, {r["step"]: (r["epoch"], factor * r[key]) for r in finite}))
     last = max((step for _, points in series for step in points), default=0)
     furthest = [(run, points) for run, points in series if last in points]
-    curves = {}
+    curves = []
     if furthest:
-        curves[_of_seeds([run for run, _ in furthest], "band")] = [points for _, points in furthest]
+        curves.append((_of_seeds([run for run, _ in furthest], "band"), [points for _, points in furthest]))
     for run, points in series:
         if points and last not in points:
-            curves[f"seed {_seed(run)}, up to epoch {points[max(points)][0]:.3g}"] = [points]
-    return [_curve(f"{group.label}: {whose}", group.style, those, window) for whose, those in curves.items()]
+            curves.append((f"seed {_seed(run)}, up to epoch {points[max(points)][0]:.3g}", [points]))
+    return [_curve(f"{group.label}: {whose}", group.style, those, window) for whose, those in curves]
 
 
 def _curve(label, style, series, window):
@@ -233,7 +209,14 @@ def _curve(label, style, series, window):
     x = np.array([series[0][step][0] for step in steps])
     values = np.array([[points[step][1] for step in steps] for points in series])  # (done, steps)
     values = _smoothed(values, round(window * len(steps) / x[-1] / 2))
-    return Curve(label, style, len(series), x, values.mean(0), values.min(0), values.max(0))
+    return Curve(label, style, len(series), x, *_spread(values))
+
+
+def _spread(values):
+    """Mean, least and largest of each column."""
+    low, high = values.min(0), values.max(0)
+    # The mean of equal numbers may differ from them in its last bit.
+    return values.mean(0).clip(low, high), low, high
 
 
 def _thinned(curve):
@@ -247,10 +230,9 @@ def _thinned(curve):
 def _smoothed(values, half):
     """Moving average along the rows over 2 half + 1 points; towards the ends the window shrinks and stays centred."""
     n = values.shape[1]
-    i = np.arange(n)
-    half = np.minimum(half, np.minimum(i, n - 1 - i))
-    sums = np.pad(values.cumsum(axis=1), ((0, 0), (1, 0)))
-    return (sums[:, i + half + 1] - sums[:, i - half]) / (2 * half + 1)
+    halves = [min(half, i, n - 1 - i) for i in range(n)]
+    # Each window anew: in sums that run on, one huge loss would take the digits of all that follow.
+    return np.stack([values[:, i - h : i + h + 1].mean(1) for i, h in enumerate(halves)], axis=1)
 
 
 def _limits(curves, chance, largest):
@@ -258,6 +240,10 @@ def _limits(curves, chance, largest):
     high = min(max([chance, *(curve.high.max() for curve in curves)]), largest)
     room = 0.05 * (high - low)
     return max(0, low - room), min(high + room, largest)
+
+
+def _range(values):
+    return f"{min(values)}" if len(values) == 1 else f"{min(values)} to {max(values)}"
 
 
 def _right(curves):
@@ -271,7 +257,7 @@ def _of_seeds(those, spread):
     return f"mean of {len(those)} seeds, {held}" if len(those) > 1 else f"seed {_seed(those[0])}"
 
 
-def _bars(groups):
+def bars(groups):
     """The classes stand in one order, best first, in all groups that have the same, so that panels can be compared."""
     found = []
     for group in groups:
@@ -284,9 +270,19 @@ def _bars(groups):
     panels = []
     for label, style, classes, values in found:
         order = np.argsort(-np.mean([v.mean(0) for _, _, those, v in found if those == classes], axis=0), kind="stable")
-        mean, low, high = (reduced[order] for reduced in (values.mean(0), values.min(0), values.max(0)))
-        panels.append(Bars("Test accuracy of each class", label, style, [classes[i] for i in order], mean, low, high))
+        names, title = [classes[i] for i in order], "Test accuracy of each class"
+        panels.append(Bars(title, label, style, names, *_spread(values[:, order]), 100 / N_CLASSES))
     return panels
+
+
+def columns(panels):
+    """How many bars stand side by side."""
+    return min(len(panels), 2 if len(panels) <= 4 else 3)
+
+
+def wrapped(text, width):
+    """The text with more line breaks: no line is longer than so many characters."""
+    return "\n".join(textwrap.fill(line, width) for line in text.split("\n"))
 
 
 def _confusion(group):
@@ -301,7 +297,8 @@ def _confusion(group):
     whose = f"sum of {len(done)} runs, seeds {seeds}" if len(done) > 1 else f"seed {seeds}"
     right = f"{counts.sum():,} test images, {100 * counts.trace() / max(1, counts.sum()):.2f}% right"
     percent = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    return Matrix(f"Confusion matrix: {group.label}\n{whose}: {right}", done[0].metrics["classes"], counts, percent)
+    title, top = f"Confusion matrix: {group.label}\n{whose}: {right}", max(1, percent.max())
+    return Matrix(title, done[0].metrics["classes"], counts, percent, top, percent > 0.55 * top)
 
 
 def _mistakes(group):
@@ -334,4 +331,5 @@ def _first_filters(group):
     return Images(f"{title}\n{group.label}, seed {_seed(done[0])}", scaled.transpose(0, 2, 3, 1), [])
 
 
+# Kind of a plot -> its panel of one group, or None.
 PER_GROUP = {"confusion": _confusion, "mistakes": _mistakes, "filters": _first_filters}

@@ -1,12 +1,12 @@
-"""The charts, matrices and bars of `plots` for LaTeX: each a tikzpicture that holds its data and needs pgfplots alone.
+"""The charts, matrices and bars of `panels` for LaTeX: each a tikzpicture that holds its data and needs pgfplots alone.
 
-What comes in are lists of the Chart, Matrix or Bars of `plots`, which stand side by side. Pictures are as wide as the
+What comes in are lists of the Chart, Matrix or Bars of `panels`, which stand side by side. Pictures are as wide as the
 text; widths below are parts of it.
 """
 
-import textwrap
-
 import numpy as np
+
+from classifier import panels as numbers
 
 NEEDS = r"\usepackage{pgfplots} \pgfplotsset{compat=1.16}"
 # TeX is slow with thousands of points, and in the end out of memory.
@@ -17,14 +17,22 @@ SPECIAL = str.maketrans(
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     | {"<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "|": r"\ensuremath{|}", "→": r"\ensuremath{\to}"}
     | {"°": r"\ensuremath{^\circ}", "×": r"\ensuremath{\times}", "±": r"\ensuremath{\pm}", "µ": r"\ensuremath{\mu}"}
-    | {"–": "--", "—": "---", "\N{NO-BREAK SPACE}": "~", "\n": r"\\"}
+    | {"–": "--", "—": "---", "\N{NO-BREAK SPACE}": "~"}
 )
+# The letters and signs beyond ASCII that pdflatex shows without a package.
+SHOWN = (
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ¡¿§©‘’“”…"
+    "ĀāĂăĆćĈĉĊċČčĎďĒēĔĕĖėĚěĜĝĞğĠġĢģĤĥĨĩĪīĬĭİıĴĵĶķĹĺĻļĽľŁłŃńŅņŇňŌōŎŏŐőŒœŔŕŖŗŘřŚśŜŝŞşŠšŢţŤťŨũŪūŬŭŮůŰűŴŵŶŷŸŹźŻżŽž"
+)
+KNOWN = {"\n", *map(chr, range(32, 127)), *map(chr, SPECIAL), *SHOWN}
+BREAK = r"\\{}"  # between lines; without the braces, a bracket that follows would be an argument
 MARK = "mark size=1.7pt"
 MARKS = {"o": "*", "s": "square*", "^": "triangle*"}
 AXIS = (
     r"scale only axis, axis lines=left, axis line style={-}, title style={align=center, font=\small}, "
-    r"label style={font=\small}, tick label style={font=\footnotesize}, grid style={black!10}, "
-    r"legend style={draw=none, fill=none, font=\footnotesize, cells={anchor=west}, anchor=north west, at={(0,-0.22)}}"
+    r"label style={align=center, font=\small}, tick label style={font=\footnotesize}, grid style={black!10}, "
+    r"legend style={draw=none, fill=none, font=\footnotesize, cells={anchor=west, align=left}, anchor=north west, "
+    r"at={(0,-0.22)}}"
 )
 
 
@@ -48,11 +56,11 @@ def matrices(panels):
 
 def bars(panels):
     """Horizontal bars with whiskers, at most three in a row; classes that repeat those at their left are not named."""
-    columns = min(len(panels), 2 if len(panels) <= 4 else 3)
+    columns = numbers.columns(panels)
     pitch = 0.83 / columns
-    titles = [textwrap.fill(panel.panel, round(76 * pitch)) for panel in panels]
+    titles = [_lines(panel.panel, round(76 * pitch)) for panel in panels]
     height = 4.5 if columns < 3 else 3.6  # cm
-    down = height + 1.8 + 0.4 * (1 + max(title.count("\n") for title in titles))
+    down = height + 1.8 + 0.4 * (1 + max(title.count(BREAK) for title in titles))
     parts = [_colour(colour) for colour in sorted({panel.style.colour for panel in panels})]
     for i, (panel, title) in enumerate(zip(panels, titles)):
         named = i % columns == 0 or panel.classes != panels[i - 1].classes
@@ -61,8 +69,8 @@ def bars(panels):
             f"  tick align=outside, clip=false,\n"
             f"  at={{({i % columns * pitch:.3g}\\linewidth,{-(i // columns) * down:.2f}cm)}},\n"
             f"  width={pitch - 0.06:.3g}\\linewidth, height={height:.2f}cm, xmin=0, xmax=105, xtick={{0,50,100}},\n"
-            f"  title={{{_text(title)}}}, title style={{font=\\footnotesize}},\n"
-            f"  xlabel={{accuracy (\\%)\\\\dashed: mean}}, label style={{font=\\footnotesize, align=center}},\n"
+            f"  title={{{title}}}, title style={{font=\\footnotesize}},\n"
+            f"  xlabel={{accuracy (\\%)\\\\dashed: mean, dotted: chance}}, label style={{font=\\footnotesize}},\n"
             f"  ymin=-0.7, ymax={len(panel.classes) - 0.3}, {_ticks('y', panel.classes if named else [])}]"
         )
         parts += [*_bars(panel), r"\end{axis}"]
@@ -71,7 +79,7 @@ def bars(panels):
 
 def _axis(panel, left, width):
     bottom, top = panel.limits
-    title, y_label = _text(panel.panel), "" if left else _text(panel.y_label)
+    title, y_label = _text(panel.panel), "" if left else _lines(panel.y_label, 60)
     return (
         f"\\begin{{axis}}[{AXIS}, grid=major,\n"
         f"  at={{({left:.3g}\\linewidth,0cm)}}, width={width}\\linewidth, height=6.5cm,\n"
@@ -108,7 +116,7 @@ def _legend(panel):
         [(f"gray, only marks, {MARK}, mark=*, mark options={{fill=white}}", panel.marks_label)] if panel.marks else []
     )
     entries += [("gray, densely dotted, thick", panel.chance[1])]
-    return [f"\\addlegendimage{{{look}}}\\addlegendentry{{{_text(label)}}}" for look, label in entries]
+    return [f"\\addlegendimage{{{look}}}\\addlegendentry{{{_lines(label, 60)}}}" for look, label in entries]
 
 
 def _look(curve):
@@ -125,20 +133,20 @@ def _cut(curve, top):
 
 
 def _matrix(panel):
-    n, top = len(panel.classes), max(1, panel.percent.max())
+    n = len(panel.classes)
     yield (
         f"\\begin{{axis}}[{AXIS}, axis lines=box, axis on top, tick style={{draw=none}},\n"
         f"  enlargelimits=false, y dir=reverse, width=0.8\\linewidth, height=0.74\\linewidth,\n"
-        f"  title={{{_text(panel.title)}}}, ylabel={{true class}},\n"
+        f"  title={{{_lines(panel.title, 60)}}}, ylabel={{true class}},\n"
         f"  xlabel={{predicted class (in a cell: percent of its row, number)}},\n"
         f"  {_ticks('x', panel.classes)}, x tick label style={{rotate=40, anchor=north east}},\n"
         f"  {_ticks('y', panel.classes)},\n"
-        f"  colormap={{cells}}{{color=(white) rgb255=(8,69,148)}}, point meta min=0, point meta max={top:.5g}]"
+        f"  colormap={{cells}}{{color=(white) rgb255=(8,69,148)}}, point meta min=0, point meta max={panel.top:.5g}]"
     )
     cells = [f"({column},{row}) [{percent:.5g}]" for (row, column), percent in np.ndenumerate(panel.percent)]
     yield f"\\addplot[matrix plot*, mesh/cols={n}, point meta=explicit] coordinates {{\n{' '.join(cells)}}};"
     for (row, column), percent in np.ndenumerate(panel.percent):
-        colour = "white" if percent > 0.55 * top else "black"
+        colour = "white" if panel.dark[row, column] else "black"
         text = f"\\footnotesize {percent:.1f}\\\\[-3pt]\\tiny {panel.counts[row, column]}"
         yield f"\\node[text={colour}, align=center, inner sep=0pt] at (axis cs:{column},{row}) {{{text}}};"
     yield r"\end{axis}"
@@ -151,7 +159,8 @@ def _bars(panel):
     look = f"draw=none, fill=c{panel.style.colour}, fill opacity=0.75"
     whiskers = ", error bars/.cd, x dir=both, x explicit" if (panel.high > panel.low).any() else ""
     yield f"\\addplot[{look}{whiskers}] coordinates {{{points}}};"
-    yield f"\\draw[dashed] (axis cs:{mean:.5g},-0.7) -- (axis cs:{mean:.5g},{n - 0.3});"
+    for look, x in (("dashed", mean), ("gray, densely dotted, thick", panel.chance)):
+        yield f"\\draw[{look}] (axis cs:{x:.5g},-0.7) -- (axis cs:{x:.5g},{n - 0.3});"
     look = "anchor=west, font=\\tiny, fill=white, inner sep=1pt, xshift=2pt"
     for k, m, _, b in ends:
         yield f"\\node[{look}] at (axis cs:{b:.5g},{k}) {{{m:.1f}}};"
@@ -180,4 +189,14 @@ def _ticks(axis, names):
 
 
 def _text(text):
-    return text.translate(SPECIAL)
+    """As one line."""
+    return _plain(text).replace("\n", " ").translate(SPECIAL)
+
+
+def _lines(text, width):
+    return BREAK.join(map(_text, numbers.wrapped(_plain(text), width).split("\n")))
+
+
+def _plain(text):
+    """The text with a space for other whitespace, and its code point for what pdflatex does not show."""
+    return "".join(c if c in KNOWN else " " if c.isspace() else f"U+{ord(c):04X}" for c in text)

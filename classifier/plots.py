@@ -4,19 +4,20 @@ What a plot shows is worked out once, as panels of plain numbers; matplotlib dra
 """
 
 import io
-import textwrap
+import math
+import re
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import MaxNLocator
 
 from classifier import panels as numbers
 from classifier import pgfplots, run_folders
 from classifier.panels import Bars, Chart, Images, Matrix
-from classifier.run_folders import N_CLASSES
 from runner import runs
 from runner.errors import ConfigError, RunError
 
@@ -50,7 +51,7 @@ def draw(folders, out, formats=("png",)):
         raise ConfigError(f"a plot is written as {', '.join(FORMATS)}, not as {', '.join(unknown) or 'nothing'}")
     notes, written, images = [], [], []
     groups = numbers.grouped([run_folders.read(f, notes) for f in run_folders.run_folders(folders)], notes)
-    for name, panels in numbers.shown(groups, notes):
+    for name, panels in _shown(groups, notes):
         for form in dict.fromkeys(formats):
             if form == "pgfplots" and type(panels[0]) not in LATEX:
                 images.append(name)
@@ -62,6 +63,37 @@ def draw(folders, out, formats=("png",)):
     if not written:
         raise RunError("; ".join([f"nothing to plot in {', '.join(map(str, folders)) or 'no folder'}", *notes]))
     return written, notes
+
+
+def _shown(groups, notes):
+    """(name of the file, panels) of each plot for which there is something to show."""
+    for name, panels in (
+        ("loss", numbers.loss(groups, notes)),
+        ("accuracy", numbers.accuracy(groups)),
+        ("class-accuracy", numbers.bars(groups)),
+    ):
+        if panels:
+            yield name, panels
+        else:
+            notes.append(f"{name}: not drawn, no run has come that far")
+    slugs = _slugs([group.label for group in groups])
+    for kind, panel in numbers.PER_GROUP.items():
+        found = [panel(group) for group in groups]
+        yield from ((f"{kind}{slug}", [one]) for one, slug in zip(found, slugs) if one)
+        without = [group.label for group, one in zip(groups, found) if not one]
+        if without:
+            notes.append(f"{kind}: not drawn, since there are none, for {'; '.join(without)}")
+
+
+def _slugs(labels):
+    """What tells the files of several groups apart: "-batch-4-5-epochs"."""
+    slugs = []
+    for label in labels if len(labels) > 1 else []:
+        slug = "-" + re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:60]
+        while slug in slugs:
+            slug += "-again"
+        slugs.append(slug)
+    return slugs or [""]
 
 
 def _content(panels, form):
@@ -78,9 +110,12 @@ def _content(panels, form):
 
 def _chart_figure(charts):
     entries = _legend(charts[0])
-    columns = 1 if max(len(label) for _, label in entries) > 58 else 2
-    rows = -(-len(entries) // columns)
-    figure = Figure(figsize=(8.5 if len(charts) == 1 else 10, 4.8 + 0.2 * rows), layout="constrained")
+    width = 8.5 if len(charts) == 1 else 10
+    # Beside a label stand its handle and room around both, together half an inch wide.
+    columns = 2 if max(_inches(label) for _, label in entries) <= width / 2 - 0.5 else 1
+    entries = [(handle, numbers.wrapped(label, round(11 * (width - 0.5)))) for handle, label in entries]
+    rows = sum(1 + label.count("\n") for _, label in entries) / columns
+    figure = Figure(figsize=(width, 4.8 + 0.2 * math.ceil(rows)), layout="constrained")
     for axes, chart in zip(figure.subplots(1, len(charts), sharey=True, squeeze=False)[0], charts):
         for curve in chart.curves:
             _draw_curve(axes, curve)
@@ -94,6 +129,11 @@ def _chart_figure(charts):
     figure.suptitle(charts[0].title)
     figure.legend(*zip(*entries), loc="outside lower left", ncols=columns)
     return figure
+
+
+def _inches(label):
+    """How wide a label of the legend is."""
+    return TextPath((0, 0), label.replace("\n", " "), LOOK["legend.fontsize"]).get_extents().width / 72
 
 
 def _draw_curve(axes, curve):
@@ -144,16 +184,15 @@ def _matrix_figure(matrices):
     (matrix,) = matrices
     figure = Figure(figsize=(9, 8.2), layout="constrained")
     axes = figure.subplots()
-    top = max(1, matrix.percent.max())
-    image = axes.imshow(matrix.percent, cmap="Blues", vmin=0, vmax=top)
+    image = axes.imshow(matrix.percent, cmap="Blues", vmin=0, vmax=matrix.top)
     for (row, column), percent in np.ndenumerate(matrix.percent):
-        look = {"ha": "center", "va": "center", "color": "white" if percent > 0.55 * top else "black"}
+        look = {"ha": "center", "va": "center", "color": "white" if matrix.dark[row, column] else "black"}
         axes.text(column, row - 0.12, f"{percent:.1f}%", fontsize=9, **look)
         axes.text(column, row + 0.22, f"{matrix.counts[row, column]:,}", fontsize=7, **look)
     places = range(len(matrix.classes))
     axes.set_xticks(places, matrix.classes, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(places, matrix.classes)
-    axes.set(xlabel="predicted class", ylabel="true class", title=matrix.title)
+    axes.set(xlabel="predicted class", ylabel="true class", title=numbers.wrapped(matrix.title, 80))
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     figure.colorbar(image, shrink=0.7, label="% of the images of the true class; below it their number")
@@ -161,7 +200,7 @@ def _matrix_figure(matrices):
 
 
 def _bars_figure(panels):
-    columns = min(len(panels), 2 if len(panels) <= 4 else 3)
+    columns = numbers.columns(panels)
     rows = -(-len(panels) // columns)
     width = 7 if columns == 1 else 4.6
     figure = Figure(figsize=(width * columns, 0.8 + 3.4 * rows), layout="constrained")
@@ -176,10 +215,10 @@ def _bars_figure(panels):
             behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
             axes.text(high + 1.5, place, f"{mean:.1f}", va="center", fontsize=8, bbox=behind)
         mean = axes.axvline(bars.mean.mean(), color="black", linestyle="dashed", linewidth=1)
-        chance = axes.axvline(100 / N_CLASSES, color="gray", linestyle=(0, (1, 2)))
+        chance = axes.axvline(bars.chance, color="gray", linestyle=(0, (1, 2)))
         axes.set_yticks(places, bars.classes)
         axes.set(xlim=(0, 108), xticks=range(0, 101, 20), xlabel="accuracy (%)")
-        axes.set_title(textwrap.fill(bars.panel, round(10 * width)), fontsize=9)
+        axes.set_title(numbers.wrapped(bars.panel, round(10 * width)), fontsize=9)
         axes.invert_yaxis()
         axes.grid(True, axis="x")
     for axes in figure.axes[len(panels) :]:
@@ -196,7 +235,10 @@ def _images_figure(panels):
     rows = -(-len(shown.images) // columns)
     room = 0.5 if shown.captions else 0.1
     bottom = -(1 + room) * (rows - 1) - 1.05
-    figure = Figure(figsize=(max(6.5, 1.4 * columns), 0.7 + 1.25 * (room - bottom)), layout="constrained")
+    width = max(6.5, 1.4 * columns)
+    title = numbers.wrapped(shown.title, round(11 * width))
+    height = 0.4 + 0.15 * (1 + title.count("\n")) + 1.25 * (room - bottom)
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     for i, image in enumerate(shown.images):
         left, top = 1.12 * (i % columns), -(1 + room) * (i // columns)
@@ -205,7 +247,7 @@ def _images_figure(panels):
             axes.text(left + 0.5, top + 0.03, shown.captions[i], ha="center", va="bottom", fontsize=8)
     axes.set(xlim=(-0.06, 1.12 * columns - 0.06), ylim=(bottom, room))
     axes.set_axis_off()
-    figure.suptitle(shown.title, fontsize=10)
+    figure.suptitle(title, fontsize=10)
     return figure
 
 

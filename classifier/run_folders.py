@@ -11,17 +11,28 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from classifier.config import N_CLASSES
 from runner import runs
 from runner.errors import RunError
 
 # What NumPy and zipfile raise where bytes are missing or wrong; RuntimeError: a flag that says "encrypted".
 BROKEN_ARCHIVE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 PREDICTIONS = "predictions.npz"  # the test images' labels and predictions, and the worst mistakes
-N_CLASSES = 10  # of every data set of this package
 # What a record of history.jsonl must have; a validation may be null.
 FIELDS = {
     "batches": ("epoch", "step", "batches", "loss"),
     "epoch": ("epoch", "step", "train_accuracy", "validation_loss", "validation_accuracy"),
+}
+# Of those, what says where in the training it is; a loss may be infinite.
+PLACES = ("epoch", "step", "batches")
+# Array of PREDICTIONS -> (kinds of NumPy's types, in words).
+INTEGERS, NUMBERS = ("iu", "integers"), ("iuf", "numbers")
+ARRAYS = {
+    "labels": INTEGERS,
+    "predictions": INTEGERS,
+    "confidence": NUMBERS,
+    "mistakes": INTEGERS,
+    "images": NUMBERS,
 }
 # File -> the plots that do without a run that has none.
 USES = {
@@ -88,7 +99,7 @@ def _check_config(config, path):
 def _check_history(history, path, notes):
     for number, record in enumerate(history, 1):
         _check_record(record, f"{path}, line {number},")
-    n_lines = len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
+    n_lines = len(path.read_text(encoding="utf-8", errors="replace").splitlines()) if path.exists() else 0
     if len(history) < n_lines:
         notes.append(f"{path}: line {n_lines}, the last, was cut short and is skipped")
     strange = sum(not math.isfinite(record["loss"]) for record in history if record["kind"] == "batches")
@@ -104,21 +115,34 @@ def _check_record(record, place):
         value = record.get(field, "nothing")
         if not isinstance(value, (int, float)) and not (value is None and field.startswith("validation")):
             raise RunError(f"{place} has {value!r} for {field}, not a number")
+        if field in PLACES and not 0 < value < math.inf:
+            raise RunError(f"{place} has {value!r} for {field}, not a finite number above 0")
 
 
 def _check_metrics(metrics, path):
-    for key, kind, what in (("classes", str, "names"), ("class_accuracy", (int, float), "numbers")):
+    for key, is_right, what in (("classes", _is_name, "names"), ("class_accuracy", _is_part, "numbers from 0 to 1")):
         values = metrics.get(key)
-        if not isinstance(values, list) or [isinstance(value, kind) for value in values] != [True] * N_CLASSES:
+        if not isinstance(values, list) or [is_right(value) for value in values] != [True] * N_CLASSES:
             raise RunError(f"{path} has no {key} that are {N_CLASSES} {what}")
+
+
+def _is_name(value):
+    return isinstance(value, str)
+
+
+def _is_part(value):
+    return isinstance(value, (int, float)) and 0 <= value <= 1
 
 
 def _predictions(path):
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in ("labels", "predictions", "confidence", "mistakes", "images")}
+            found = {name: file[name] for name in ARRAYS}
     except BROKEN_ARCHIVE as error:
         raise RunError(f"{path} cannot be read ({error})") from error
+    for name, (kinds, what) in ARRAYS.items():
+        if found[name].dtype.kind not in kinds:
+            raise RunError(f"{path} has {name} of {found[name].dtype}, where {what} are due")
     n, k = found["labels"].size, found["mistakes"].size
     for (name, array), shape in zip(found.items(), ((n,), (n,), (n,), (k,), (k, 3, 32, 32))):
         if array.shape != shape:

@@ -69,6 +69,20 @@ def train(config, folder, resume=False, reporter=None):
             return training.finish()
 
 
+def check_shares(net, config, n_images, n_processes):
+    """Raises ConfigError where batch normalisation would have a single number to normalise: that of one image."""
+    # BatchNorm2d has the places of an image to average over as well.
+    if not any(isinstance(module, torch.nn.BatchNorm1d) for module in net.modules()):
+        return
+    whole = min(config.batch_size, n_images)
+    for size in (whole, n_images % whole):  # that of the last mini-batch, or 0
+        if any(high - low == 1 for low, high in batches.shares(size, n_processes)):
+            raise ConfigError(
+                f"{config.model} normalises over images, and a process gets a single image of a mini-batch of {size}; "
+                f"give another --batch-size or --train-size" + (", or fewer processes" if n_processes > 1 else "")
+            )
+
+
 class _Training:
     def __init__(self, config, folder, device, dataset, team, request, reporter):
         self.config, self.folder, self.device, self.dataset, self.team = config, folder, device, dataset, team
@@ -79,6 +93,7 @@ class _Training:
         self.scale = batches.scale(config.normalization, dataset.train.images.cpu())
         torch.manual_seed(config.seed)
         self.net = models.MODELS[config.model](config.width)
+        check_shares(self.net, config, len(dataset.train), team.count)
         self.engine = _engine(config.engine)(self.net, config, device, team)
         self.position, self.best, self.history = Position(), None, None
 

@@ -20,9 +20,10 @@ CPU = torch.device("cpu")
 SETTINGS = {"data": "synthetic", "train_size": 300, "batch_size": 16, "epochs": 2, "learning_rate": 0.01, "threads": 1}
 
 
+@pytest.mark.parametrize("augmentation", [{}, {"flip": True, "shift": 3}], ids=["as they are", "flipped and shifted"])
 @pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-12), ("float32", 1e-4)])
-def test_a_block_is_that_of_the_plain_engine(precision, tolerance):
-    settings = config.make(SETTINGS | {"precision": precision, "weight_decay": 0.01})
+def test_a_block_is_that_of_the_plain_engine(precision, tolerance, augmentation):
+    settings = config.make(SETTINGS | {"precision": precision, "weight_decay": 0.01} | augmentation)
     split = datasets.load("synthetic", n_train=300).train
     torch.manual_seed(0)
     net = models.lenet()
@@ -77,10 +78,23 @@ def test_it_is_for_one_process():
         fused.Engine(models.lenet(), config.make(SETTINGS), CPU, Workers(0, 2))
 
 
-def test_without_numba_the_error_says_how_to_get_it(tmp_path, monkeypatch):
+@pytest.fixture
+def not_yet_imported(monkeypatch):
     for name in ("fused", "kernels"):
         monkeypatch.delitem(sys.modules, f"classifier.{name}")
         monkeypatch.delattr(f"classifier.{name}")
+
+
+@pytest.mark.usefixtures("not_yet_imported")
+def test_without_numba_the_error_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(ConfigError, match="--engine fused needs numba: pip install numba, or --engine plain"):
+        training.train(config.make(SETTINGS | {"engine": "fused"}), tmp_path)
+
+
+@pytest.mark.usefixtures("not_yet_imported")
+def test_without_a_folder_for_compiled_code_the_error_names_the_way_out(tmp_path, monkeypatch):
+    # The places where Numba looks for a folder that it can write; an administrator can write all of them.
+    monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
+    with pytest.raises(ConfigError, match=r"--engine fused .* set NUMBA_CACHE_DIR to a folder"):
         training.train(config.make(SETTINGS | {"engine": "fused"}), tmp_path)

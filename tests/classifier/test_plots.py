@@ -69,7 +69,7 @@ def run(tmp_path):
         folder.mkdir(parents=True)
         generator = np.random.default_rng([seed, batch_size, epochs])
         config = {"name": name, "model": more.pop("model", "lenet"), "batch_size": batch_size, "epochs": epochs}
-        config |= {"seed": seed, "learning_rate": 0.001}
+        config |= {"seed": seed, "learning_rate": 0.001, "label_smoothing": more.pop("label_smoothing", 0.0)}
         classes = more.pop("classes", CLASSES)
         lines = history(generator, more.pop("so_far", epochs), 0.8 + 0.02 * batch_size, validation, **more)
         (folder / "config.json").write_text(json.dumps(config))
@@ -157,6 +157,20 @@ def panels_of(tmp_path, monkeypatch):
     return drawn
 
 
+@pytest.fixture
+def figures_of(tmp_path, monkeypatch):
+    """The figures that are drawn as pictures of run folders: {name of the file: figure}."""
+    seen = []
+    for kind, figure in plots.FIGURES.items():
+        monkeypatch.setitem(plots.FIGURES, kind, lambda panels, draw=figure: seen.append(draw(panels)) or seen[-1])
+
+    def drawn(folders):
+        written, _ = plots.draw(folders, tmp_path / "out")
+        return dict(zip((path.stem for path in written), seen, strict=True))
+
+    return drawn
+
+
 STARTS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".tex": b"% needs"}
 SIX = {"loss", "accuracy", "class-accuracy", "confusion", "mistakes", "filters"}
 
@@ -217,6 +231,28 @@ def test_one_seed_is_a_line_without_a_band(bare, tmp_path):
     assert "seed 7" in text["loss"] and "band" not in text["loss"] and "fill opacity" not in text["loss"]
 
 
+def test_equal_losses_of_several_seeds_are_drawn_though_their_mean_is_rounded(bare, tmp_path):
+    for i in range(3):  # (0.1 + 0.1 + 0.1) / 3 is above 0.1, and (0.7 + 0.7 + 0.7) / 3 below 0.7
+        ends = [line | {"validation_loss": loss} for line, loss in zip(epochs((0.1, 0.1), (0.7, 0.7)), (0.1, 0.7))]
+        bare(batches(0.1, 0.7) + ends, f"sweep/{i}", seed=i)
+    written, _ = plots.draw([tmp_path / "sweep"], tmp_path / "out")
+    assert {path.stem for path in written} == {"loss", "accuracy"}
+
+
+def test_equal_accuracies_of_several_seeds_are_drawn_though_their_mean_is_rounded(run, tmp_path):
+    for i in range(3):
+        # In per cent, the mean of the second class comes out above all three, and that of the third below.
+        with_class_accuracy(run(f"sweep/{i}", seed=i, epochs=1), [i / 10, 0.276, 0.278, 0, 0, 0, 0, 0, 0, 1])
+    assert "class-accuracy" in {path.stem for path in plots.draw([tmp_path / "sweep"], tmp_path / "out")[0]}
+
+
+def test_runs_of_one_seed_that_end_equally_early_are_both_drawn(bare, tmp_path):
+    folders = [bare(batches(*losses), f"{i}") for i, losses in enumerate(((2, 1.5, 1), (9, 9), (8, 8)))]
+    text, _ = latex(folders, tmp_path / "out")
+    assert coordinates(text["loss"])[1:-1] == [[(0.5, 9), (1, 9)], [(0.5, 8), (1, 8)]]
+    assert text["loss"].count("seed 0, up to epoch 1}") == 2
+
+
 def test_a_run_that_ends_earlier_is_not_in_the_mean(bare, tmp_path):
     bare(batches(2, 1.5, 1), "sweep/a", seed=0)
     bare(batches(9, 9), "sweep/b", seed=1)
@@ -274,6 +310,28 @@ def test_few_points_are_shown_as_they_are(bare, tmp_path):
     assert {y for _, y in coordinates(text["loss"])[0]} == {1.5, 2.5} and "average" not in text["loss"]
 
 
+@pytest.mark.parametrize("n", [5, 300], ids=["as they are", "smoothed"])
+def test_what_follows_a_huge_loss_keeps_its_digits(bare, tmp_path, n):
+    losses = [2.0] * n
+    losses[1] = 1e26
+    text, _ = latex([bare(batches(*losses, per_epoch=n))], tmp_path / "out")
+    assert {y for _, y in coordinates(text["loss"])[0][4:]} == {2}
+
+
+@pytest.mark.parametrize("smoothing, said", [((0.1, 0.1), "0.1"), ((0.0, 0.2), "0.0 to 0.2")])
+def test_a_training_loss_of_smoothed_labels_is_said_to_be_one(bare, panels_of, smoothing, said):
+    folders = [bare(batches(2, 1), f"{i}", label_smoothing=each) for i, each in enumerate(smoothing)]
+    ((chart,),) = panels_of(folders, plots.Chart)
+    assert chart.y_label == (
+        f"cross-entropy (training: mean of 250 mini-batches,\nwith label smoothing {said}; validation: without)"
+    )
+
+
+def test_a_loss_without_label_smoothing_is_cross_entropy(bare, panels_of):
+    ((chart,),) = panels_of([bare(batches(2, 1), label_smoothing=0.0)], plots.Chart)
+    assert chart.y_label == "cross-entropy (training: mean of 250 mini-batches)"
+
+
 def test_of_many_validation_losses_some_are_marked_and_that_is_said(bare, tmp_path):
     ends = [line | {"validation_loss": 2 - i / 100} for i, line in enumerate(epochs(*[(0.5, 0.5)] * 90), 1)]
     text, _ = latex([bare(batches(2, 1) + ends)], tmp_path / "out")
@@ -321,6 +379,7 @@ def test_bars_are_sorted_and_have_whiskers_over_the_seeds(run, tmp_path):
     assert "yticklabels={{automobile},{bird},{airplane},{cat}" in text["class-accuracy"]
     assert "(80,0) += (10,0) -= (10,0) (50,1) += (0,0) -= (0,0) (20,2) += (10,0)" in text["class-accuracy"]
     assert "axis cs:15,-0.7" in text["class-accuracy"]  # the mean of the classes
+    assert "axis cs:10,-0.7" in text["class-accuracy"] and "dotted: chance" in text["class-accuracy"]
 
 
 def test_all_groups_with_the_same_classes_have_them_in_the_same_order(run, tmp_path):
@@ -385,6 +444,15 @@ def test_a_last_line_cut_short_is_skipped_with_a_note(bare, tmp_path):
     assert f"{folder / 'history.jsonl'}: line 3, the last, was cut short and is skipped" in notes
 
 
+def test_a_last_line_of_damaged_bytes_is_skipped_with_a_note(bare, tmp_path):
+    folder = bare(batches(2, 1.5))
+    with (folder / "history.jsonl").open("ab") as file:
+        file.write(b'{"kind": "bat\xff\xfe')
+    text, notes = latex([folder], tmp_path / "out")
+    assert coordinates(text["loss"])[0] == [(0.5, 2), (1, 1.5)]
+    assert f"{folder / 'history.jsonl'}: line 3, the last, was cut short and is skipped" in notes
+
+
 def test_runs_are_found_once_and_in_the_order_of_their_numbers(run, tmp_path, panels_of):
     for size in (16, 4, 128):
         run(f"sweep/batch{size}", batch_size=size, epochs=1, done=False)
@@ -440,7 +508,36 @@ def test_a_plot_takes_its_place_only_when_it_is_whole(bare, tmp_path, monkeypatc
     assert path.read_bytes() == before
 
 
+LONG = "a small net of the homework, trained with one-cycle and label smoothing, on flipped and shifted images, "
+SIZES = {"of one group": 1, "of several groups": 3}
+
+
+@pytest.mark.parametrize("n", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("name", ["short", 2 * LONG, "x" * 21, 200 * "x"], ids=["short", "long", "58", "one word"])
+def test_no_name_is_cut_off_at_the_edge_of_a_picture(run, tmp_path, figures_of, n, name):
+    for group in range(n):
+        for seed in range(2):
+            run(f"sweep/{group}-{seed}", seed=seed, name=f"{name} {group}", epochs=2)
+    for name, figure in figures_of([tmp_path / "sweep"]).items():
+        figure.draw_without_rendering()
+        drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        assert drawn.x0 >= 0 and drawn.x1 <= width and drawn.y0 >= 0 and drawn.y1 <= height, (name, drawn)
+
+
 HARD = [r"R&D", "50%", "snake_case", "#1", "36°", "$x$", "{a}", r"\nowhere", "a~b^c", "<1, 2>"]
+
+
+def compiled(written, out):
+    """What pdflatex says of a document of these pictures."""
+    inputs = "\n\n".join(rf"\noindent\input{{{path.name}}}" for path in written)
+    document = rf"\documentclass{{article}}{pgfplots.NEEDS}\begin{{document}}{inputs}\end{{document}}"
+    (out / "all.tex").write_text(document)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    answer = subprocess.run(command, cwd=out, capture_output=True, text=True, errors="replace")
+    if "`pgfplots.sty' not found" in answer.stdout:
+        pytest.skip("pgfplots is not installed")
+    assert answer.returncode == 0, answer.stdout[-2000:]
+    return answer.stdout
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
@@ -452,15 +549,37 @@ def test_latex_compiles_with_hard_names(run, tmp_path):
     written, _ = plots.draw([tmp_path / "sweep"], tmp_path / "out", ["pgfplots"])
     assert {path.stem for path in written} > {"loss", "accuracy", "class-accuracy", "confusion-r-d-50-1"}
     assert r"{36\ensuremath{^\circ}}" in (tmp_path / "out" / "class-accuracy.tex").read_text()
-    inputs = "\n\n".join(rf"\noindent\input{{{path.name}}}" for path in written)
-    document = rf"\documentclass{{article}}{pgfplots.NEEDS}\begin{{document}}{inputs}\end{{document}}"
-    (tmp_path / "out" / "all.tex").write_text(document)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
-    answer = subprocess.run(command, cwd=tmp_path / "out", capture_output=True, text=True, errors="replace")
-    if "`pgfplots.sty' not found" in answer.stdout:
-        pytest.skip("pgfplots is not installed")
-    assert answer.returncode == 0, answer.stdout[-2000:]
-    assert "Overfull" not in answer.stdout, answer.stdout[-2000:]
+    assert "Overfull" not in compiled(written, tmp_path / "out")
+
+
+# What pdflatex cannot show; whitespace of all kinds; a bracket that begins a line; every character that is shown.
+STRANGE = ["η = 0.1", "学習率", "🙂 ok", "two\nlines", "a\tb\rc\x0bd\u2028e", "\x00\x07", LONG + "\n[a]"]
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
+@pytest.mark.parametrize("name", [*STRANGE, " ".join(pgfplots.SHOWN)], ids=range(len(STRANGE) + 1))
+def test_latex_compiles_with_names_that_it_cannot_show(run, tmp_path, name):
+    classes = [name[:1], *CLASSES[1:]]
+    for i in range(2):
+        run(f"sweep/{i}", seed=i, name=name, classes=classes, epochs=1)
+    written, _ = plots.draw([tmp_path / "sweep"], tmp_path / "out", ["pgfplots"])
+    assert "Overfull" not in compiled(written, tmp_path / "out")
+
+
+def test_in_latex_a_code_point_stands_for_a_character_that_pdflatex_does_not_show(bare, tmp_path):
+    text, _ = latex([bare(batches(2, 1), name="η\nGröße 学")], tmp_path / "out")
+    assert "U+03B7 Größe U+5B66: seed 0" in text["loss"].replace("\\\\{}", " ")
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
+@pytest.mark.parametrize("n", SIZES.values(), ids=SIZES)
+def test_in_latex_long_names_stay_within_the_page(run, tmp_path, n):
+    for group in range(n):
+        for seed in range(2):
+            more = {"validation": True, "label_smoothing": 0.1}
+            run(f"sweep/{group}-{seed}", seed=seed, name=f"{2 * LONG} {group}", epochs=2, **more)
+    written, _ = plots.draw([tmp_path / "sweep"], tmp_path / "out", ["pgfplots"])
+    assert "Overfull" not in compiled(written, tmp_path / "out")
 
 
 def test_a_format_that_is_not_known_is_refused(tmp_path):
@@ -508,12 +627,20 @@ BROKEN = {
     "a number": ("history.jsonl", "17\n", "line 1, is of kind None"),
     "no loss": ("history.jsonl", LINE.replace("loss", "lost"), "line 1, has 'nothing' for loss, not a number"),
     "a null loss": ("history.jsonl", LINE.replace("2}", "null}"), "line 1, has None for loss, not a number"),
+    "epoch zero": ("history.jsonl", LINE.replace("0.5", "0"), "line 1, has 0 for epoch, not a finite number above 0"),
+    "no epoch": ("history.jsonl", LINE.replace("0.5", "NaN"), "line 1, has nan for epoch, not a finite number above"),
+    "no step": ("history.jsonl", LINE.replace("250,", "Infinity,", 1), "line 1, has inf for step, not a finite number"),
     "no metrics": ("metrics.json", "{}", r"metrics\.json has no classes that are 10 names"),
     "nine classes": ("metrics.json", json.dumps({"classes": CLASSES[:9]}), "no classes that are 10 names"),
     "no numbers": (
         "metrics.json",
         json.dumps({"classes": CLASSES, "class_accuracy": [None] * 10}),
         "no class_accuracy that are 10 numbers",
+    ),
+    "a NaN": (
+        "metrics.json",
+        json.dumps({"classes": CLASSES, "class_accuracy": [math.nan] * 10}),
+        "no class_accuracy that are 10 numbers from 0 to 1",
     ),
     "no archive": ("predictions.npz", "oops", r"predictions\.npz cannot be read"),
     "no weights": ("model.safetensors", "oops", r"model\.safetensors cannot be read"),
@@ -534,6 +661,9 @@ WRONG_ARRAYS = {
         {"images": np.zeros((30, 3, 8, 8))},
         r"images of shape .* where \(30, 3, 32, 32\) is due",
     ),
+    "labels that are no integers": ({"labels": np.arange(1000) % 10.0}, "labels of float64, where integers are due"),
+    "mistakes that are no integers": ({"mistakes": np.arange(30.0)}, "mistakes of float64, where integers are due"),
+    "words": ({"confidence": np.full(1000, "sure")}, "confidence of <U4, where numbers are due"),
     "an eleventh class": ({"predictions": np.full(1000, 10)}, "predictions that are not below 10"),
     "mistakes beyond the images": ({"mistakes": np.full(30, 1000)}, "mistakes that are not below 1000"),
 }

@@ -109,6 +109,30 @@ def test_the_metrics_are_those_of_the_saved_weights(tmp_path):
     assert metrics["class_accuracy"] == pytest.approx((counts.diagonal() / counts.sum(1)).tolist())
 
 
+# Images, images per mini-batch, processes.
+@pytest.mark.parametrize("sizes", [(40, 1, 1), (41, 8, 1), (1, 8, 1), (40, 8, 5), (42, 8, 2), (40, 3, 2)], ids=str)
+def test_a_share_of_one_image_is_refused_where_images_are_normalised_together(sizes):
+    with pytest.raises(ConfigError, match=r"lenet-bn .* a single image .* another --batch-size or --train-size"):
+        training.check_shares(models.lenet_bn(), replace(SMALL, model="lenet-bn", batch_size=sizes[1]), *sizes[::2])
+
+
+@pytest.mark.parametrize("sizes", [(40, 8, 1), (42, 8, 1), (40, 8, 2), (44, 8, 2), (2, 8, 1)], ids=str)
+def test_other_shares_are_trained_on(sizes):
+    training.check_shares(models.lenet_bn(), replace(SMALL, batch_size=sizes[1]), *sizes[::2])
+
+
+@pytest.mark.parametrize("model", ["lenet", "mlp", "resnet-mini", "resnet-9"])
+def test_nets_that_normalise_over_places_too_take_a_single_image(model):
+    training.check_shares(models.MODELS[model](0.1), replace(SMALL, model=model, batch_size=1), 40, 1)
+
+
+def test_a_last_mini_batch_of_one_image_is_refused_before_anything_is_written(tmp_path):
+    settings = replace(SMALL, model="lenet-bn", train_size=41, batch_size=8)
+    with pytest.raises(ConfigError, match="a process gets a single image of a mini-batch of 1"):
+        training.train(settings, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 CONTRACT = "model batch_size epochs seed test_accuracy validation_accuracy train_accuracy test_loss seconds device"
 
 
