@@ -1,18 +1,6 @@
 """The experiments that answer the homework's questions: each a table of configurations, run with several seeds."""
 
-from dataclasses import dataclass
-
-from runner.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """shared: options of all configurations; configurations: name -> the options in which they differ."""
-
-    question: str
-    shared: dict
-    configurations: dict[str, dict]
-
+from runner.experiments import Experiment
 
 # The homework trains on all 50,000 images.
 ALL = {"validation": 0.0, "engine": "fused"}
@@ -73,20 +61,3 @@ EXPERIMENTS = {
         {"LeNet": {"model": "lenet"}, "fully connected": {"model": "mlp"}},
     ),
 }
-
-
-def from_values(values, where):
-    """The Experiment that a person wrote down in a file."""
-    keys = {"question", "shared", "configurations"}
-    wrong = sorted(set(values) - keys)
-    if wrong or not isinstance(values.get("configurations"), dict) or not values["configurations"]:
-        raise ConfigError(
-            f"{where}: expected a table 'configurations' of names and their options, and if you like 'shared' and "
-            f"'question'; " + (f"unknown is {wrong[0]!r}" if wrong else "the configurations are missing")
-        )
-    found = Experiment(values.get("question", ""), values.get("shared", {}), values["configurations"])
-    tables = {"shared": found.shared} | found.configurations
-    for name, options in tables.items():
-        if not isinstance(options, dict):
-            raise ConfigError(f"{where}: {name!r} is {options!r}; expected a table of options")
-    return found

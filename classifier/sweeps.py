@@ -1,8 +1,6 @@
 """Many runs: configurations times seeds, each in a process of its own, and what they gave."""
 
-import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from pathlib import Path
 from classifier.config import Config, make
 from runner import configs, runs
 from runner.errors import RunError
+from runner.experiments import by_name, slug, spread
 
 # Points of a loss curve in the results: enough for a plot in a document.
 N_POINTS = 60
@@ -41,7 +40,7 @@ def jobs(experiments, given, seeds, out):
             for seed in seeds:
                 # One thread: then the results do not depend on how many runs share the machine.
                 values = {"threads": 1} | plan.shared | options | given | {"name": name, "seed": seed}
-                folder = Path(out) / experiment / f"{_slug(name)}-seed{seed}"
+                folder = Path(out) / experiment / f"{slug(name)}-seed{seed}"
                 found.append(Job(experiment, make(values), folder))
     return found
 
@@ -120,45 +119,25 @@ def result(job):
     }
 
 
-def write(path, experiments, results):
-    """Put the results into a file, in the place of earlier ones of the same experiments."""
-    path = Path(path)
-    before = []
-    if path.exists():
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))["runs"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f'{path} is not a file of results, {{"runs": […]}} ({error}); name another') from None
-    kept = [run for run in before if run.get("experiment") not in experiments]
-    # A run to a line: a change of one is a change of one line.
-    lines = ",\n".join(json.dumps(run, ensure_ascii=False) for run in kept + results)
-    runs.write(path, f'{{"runs": [\n{lines}\n]}}\n'.encode())
-
-
 def table(results):
     """Mean and standard deviation over seeds, a line for each configuration."""
-    groups = {}
-    for found in results:
-        groups.setdefault(found["name"], []).append(found)
+    groups = by_name(results)
     width = max(map(len, groups), default=0)
     head = (
         f"{'':{width}}  seeds  {'test accuracy':>15}  {'validation':>15}  {'training':>15}  {'test loss':>13}  seconds"
     )
     lines = [head]
     for name, group in groups.items():
-        accuracies = [_mean(group, f"{split}_accuracy", 100, 2) for split in ("test", "validation", "train")]
-        cells = "  ".join(f"{cell:>15}" for cell in accuracies)
+        splits = ([_percent(r[f"{split}_accuracy"]) for r in group] for split in ("test", "validation", "train"))
+        cells = "  ".join(f"{spread(values, 2):>15}" for values in splits)
+        loss = spread([r["test_loss"] for r in group], 3)
         seconds = statistics.mean(r["seconds"] for r in group)
-        lines.append(f"{name:{width}}  {len(group):5}  {cells}  {_mean(group, 'test_loss', 1, 3):>13}  {seconds:7.1f}")
+        lines.append(f"{name:{width}}  {len(group):5}  {cells}  {loss:>13}  {seconds:7.1f}")
     return "\n".join(lines)
 
 
-def _mean(group, key, factor, digits):
-    values = [r[key] * factor for r in group if r[key] is not None]
-    if not values:
-        return "-"
-    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.{digits}f}{spread}"
+def _percent(part):
+    return None if part is None else 100 * part
 
 
 def _thinned(points):
@@ -171,7 +150,3 @@ def _thinned(points):
 
 def _rounded(values):
     return {k: round(v, 6) if isinstance(v, float) else v for k, v in values.items()}
-
-
-def _slug(name):
-    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")

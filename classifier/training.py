@@ -311,14 +311,13 @@ def _settings(config):
     """PyTorch's own switches, as the config wants them for as long as the training lasts."""
     # cuBLAS reads it when the first matrix is multiplied; without it, it refuses to be deterministic.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(config.deterministic)
-    torch.set_num_threads(config.threads or before[1])
     try:
-        yield
+        with workers.threads(config.threads):
+            yield
     finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.set_num_threads(before[1])
+        torch.use_deterministic_algorithms(before)
 
 
 def _engine(name):

@@ -6,6 +6,7 @@ from runner import configs
 from runner.configs import option
 from runner.errors import ConfigError
 
+SAMPLES = "samples.npz"  # in the folder of a run: of the data and of the generator
 LOSSES = ("saturating", "non-saturating", "least-squares", "hinge", "wasserstein")
 DATA = ("teacher", "normal", "uniform", "exponential", "clusters", "unreachable")
 LATENTS = ("normal", "scales", "scales-and-means", "families")

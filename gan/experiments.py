@@ -2,7 +2,8 @@
 
 from runner.experiments import Experiment
 
-# The noise of the gradient shows in the averages only if the step is small and does not fall.
+CONSTANT = {"learning_rate": 0.1, "schedule": "constant", "steps": 20_000}
+# Small steps that do not fall: then what the noise of the gradient does is seen, and the averages tell what is learned.
 CHANGING = {"learning_rate": 0.02, "schedule": "constant", "average": 0.5, "steps": 40_000}
 
 EXPERIMENTS = {
@@ -37,13 +38,23 @@ EXPERIMENTS = {
             "W_g starts at zero": {"generator_start": 0.0},
             "both start at zero": {"generator_start": 0.0, "discriminator_start": 0.0},
             "a negative mean": {"data": "unreachable"},
-            "one latent batch for both updates": {"fresh_noise": False},
+            **{
+                name: {"fresh_noise": fresh, "batch_size": 16, "average": 0.5} | CONSTANT
+                for name, fresh in (("latent batches of 16", True), ("one latent batch of 16 for both updates", False))
+            },
         },
     ),
     "losses": Experiment(
         "4.1: other losses, other divergences, the same equilibrium?",
         {},
-        {loss: {"loss": loss} for loss in ("saturating", "non-saturating", "least-squares", "hinge", "wasserstein")},
+        {
+            "saturating": {},
+            "non-saturating": {"loss": "non-saturating"},
+            # Its curvature is four times, its coupling twice as large: the step that is stable is shorter.
+            "least-squares": {"loss": "least-squares", "learning_rate": 0.125},
+            "hinge": {"loss": "hinge"},
+            "wasserstein": {"loss": "wasserstein"},
+        },
     ),
     "latents": Experiment(
         "4.3: what does G learn when the law of the noise is drawn anew, again and again?",
@@ -53,6 +64,14 @@ EXPERIMENTS = {
             **{
                 f"random scales, held for {n} step{'s' * (n > 1)}": {"latent": "scales", "hold": n}
                 for n in (1, 10, 100, 1000)
+            },
+            **{
+                f"random scales, learning rate {rate:g}": {
+                    "latent": "scales",
+                    "learning_rate": rate,
+                    "steps": round(800 / rate),
+                }
+                for rate in (0.01, 0.005)
             },
             "random scales and means": {"latent": "scales-and-means"},
             "random families": {"latent": "families"},

@@ -85,6 +85,8 @@ class Report:
 
     def notes(self, k, w_g):
         """What keeps this GAN from the optimum, or makes it less than it seems: sentences."""
+        if not w_g.isfinite().all():
+            return ["it diverged: the weights are no finite numbers; a smaller learning rate or a gamma above 0 helps"]
         mean, deviation = self._data_moments(k)
         found = []
         error = 0.0 if self.game.teacher is not None else 1 / math.sqrt(len(self.data_weights))

@@ -8,13 +8,13 @@ import numpy as np
 from safetensors.torch import save as to_safetensors
 
 from gan import checks, reports
+from gan.config import SAMPLES
 from gan.game import Game
 from runner import checkpoints, runs, stopping, workers
 from runner.configs import as_dict
 from runner.errors import DivergedError, StoppedError
 from runner.progress import Silent
 
-SAMPLES = "samples.npz"
 FILES = (runs.CONFIG, runs.HISTORY, runs.CHECKPOINT, runs.METRICS, runs.MODEL, SAMPLES)
 
 

@@ -108,6 +108,7 @@ LAYERS = (
     "runner.progress",
     "runner.stopping",
     "runner.commandline",
+    "runner.figures",
     # With torch.
     "runner.workers",
     "runner.checkpoints",
@@ -140,6 +141,8 @@ LAYERS = (
     # Without torch.
     "gan.config",
     "gan.experiments",
+    "gan.plots",
+    "gan.dynamics_plots",
     # With torch.
     "gan.draws",
     "gan.laws",
@@ -155,6 +158,8 @@ LAYERS = (
     "gan.reports",
     "gan.training",
     "gan.sweeps",
+    "gan.dynamics",
+    "gan.studies",
     "gan.commands",
     "gan.commands.",
     "gan.__main__",
@@ -224,7 +229,7 @@ def test_the_packages_do_not_know_one_another():
 
 
 # What plots and sweeps are made of, from the first to the last.
-LIGHT = (("runner", "runner.commandline"), ("classifier", "classifier.synthetic"), ("gan", "gan.experiments"))
+LIGHT = (("runner", "runner.figures"), ("classifier", "classifier.synthetic"), ("gan", "gan.dynamics_plots"))
 
 
 @pytest.mark.parametrize(

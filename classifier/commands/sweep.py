@@ -9,9 +9,10 @@ from tqdm import tqdm
 
 from classifier import sweeps
 from classifier.config import Config
-from classifier.experiments import EXPERIMENTS, from_values
-from runner import commandline, configs
+from classifier.experiments import EXPERIMENTS
+from runner import commandline
 from runner.errors import ConfigError
+from runner.experiments import named, write_results
 
 NAMES = "\n".join(f"  {name:14} {plan.question}" for name, plan in EXPERIMENTS.items())
 DESCRIPTION = f"""Train many configurations with several seeds each, and compare them.
@@ -51,7 +52,7 @@ def run(options):
     given = commandline.given_config(options, Config)
     first = given.pop("seed", 0)
     seeds = range(first, first + options.seeds)
-    experiments = {_name(e): _experiment(e) for e in options.experiments}
+    experiments = dict(named(e, EXPERIMENTS) for e in options.experiments)
     planned = sweeps.jobs(experiments, given, seeds, options.out)
     if options.dry_run:
         print("\n".join(f"{job.folder}" for job in planned))
@@ -74,7 +75,7 @@ def run(options):
     failures += unreadable
     path = Path(options.results or Path(options.out) / "classifier.json")
     if results:
-        sweeps.write(path, experiments, results)
+        write_results(path, experiments, results)
     if options.json:
         print(json.dumps({"runs": results, "failed": {str(f.job.folder): f.reason for f in failures}}))
     elif not options.quiet:
@@ -82,15 +83,3 @@ def run(options):
             print(f"\n{name}: {plan.question}\n{sweeps.table([r for r in results if r['experiment'] == name])}")
         print(f"\n{len(results)} of {len(planned)} runs are in {path}")
     return 1 if failures else 0
-
-
-def _name(text):
-    return text if text in EXPERIMENTS else Path(text).stem
-
-
-def _experiment(text):
-    if text in EXPERIMENTS:
-        return EXPERIMENTS[text]
-    if Path(text).suffix not in (".toml", ".json"):
-        raise ConfigError(f"no experiment {text!r}; there are {', '.join(EXPERIMENTS)}, or name a .toml or .json file")
-    return from_values(configs.from_file(text), text)

@@ -1,5 +1,6 @@
 """`python -m gan train`."""
 
+import importlib
 import json
 import math
 import sys
@@ -33,10 +34,15 @@ def run(options):
     folder, config = commandline.run_config(options, make, default_folder, FILES)
     reporter = Silent() if options.quiet else Json() if options.json else Bar("steps")
     metrics = train(config, folder, options.resume, reporter)
+    try:
+        # By name: training needs no matplotlib.
+        drawn = importlib.import_module("gan.plots").draw([folder], folder / "plots")
+    except ModuleNotFoundError as error:
+        drawn = [f"no plots: {error.name} is not installed (pip install 'matrix-derivations[plots]')"]
     if options.json:
         print(json.dumps(metrics))
     elif not options.quiet:
-        print(summary(metrics, folder))
+        print("\n".join(map(str, [summary(metrics, folder), *drawn])))
         for note in metrics["notes"]:
             print(f"gan: {note}", file=sys.stderr)
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from classifier import config, experiments, sweeps
+from classifier import config, sweeps
 from classifier.__main__ import main
 from classifier.experiments import EXPERIMENTS, Experiment
 from runner import runs
-from runner.errors import ConfigError, RunError
+from runner.errors import ConfigError
 
 QUICK = ["--data", "synthetic", "--engine", "plain", "--train-size", "100", "--epochs", "1", "--batch-size", "20"]
 
@@ -135,37 +135,12 @@ def test_the_table_shows_mean_and_standard_deviation():
     assert line.split()[:2] == ["a", "3"] and " - " in line
 
 
-def test_results_replace_those_of_the_same_experiment_only(tmp_path):
-    path = tmp_path / "results.json"
-    sweeps.write(path, ["a"], [{"experiment": "a", "x": 1}])
-    sweeps.write(path, ["b"], [{"experiment": "b", "x": 2}])
-    sweeps.write(path, ["a"], [{"experiment": "a", "x": 3}])
-    assert json.loads(path.read_text()) == {"runs": [{"experiment": "b", "x": 2}, {"experiment": "a", "x": 3}]}
-    path.write_text("[]")
-    with pytest.raises(RunError, match="is not a file of results"):
-        sweeps.write(path, ["a"], [])
-
-
 def test_a_thinned_curve_keeps_its_mean_and_its_end():
     points = [(k / 100, float(k % 7)) for k in range(1, 601)]
     thin = sweeps._thinned(points)
     assert len(thin) == sweeps.N_POINTS and thin[-1][0] == 6.0
     assert statistics.mean(y for _, y in thin) == pytest.approx(statistics.mean(y for _, y in points))
     assert sweeps._thinned(points[:50]) == [list(p) for p in points[:50]]
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({}, "the configurations are missing"),
-        ({"configuration": {"a": {}}}, "unknown is 'configuration'"),
-        ({"configurations": {"a": 5}}, "'a' is 5; expected a table of options"),
-        ({"configurations": {"a": {}}, "shared": 1}, "'shared' is 1"),
-    ],
-)
-def test_a_file_that_is_no_experiment_is_named(values, message):
-    with pytest.raises(ConfigError, match=message):
-        experiments.from_values(values, "mine.toml")
 
 
 def test_an_unknown_experiment_is_named(capsys):
