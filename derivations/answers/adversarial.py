@@ -1,8 +1,9 @@
 """Answers 4.1 to 4.3: the GAN's loss, its gradients, and latent laws that change."""
 
+from derivations.answers import adversarial_evidence as evidence
 from derivations.answers import diagrams
 from derivations.answers.parts import Answer, Checked, Figure, Mistake, Question, Text, Work
-from derivations.topics import gan
+from derivations.topics import gan, gan_dynamics
 
 
 def loss_function(settings):
@@ -63,7 +64,107 @@ def loss_function(settings):
                 r"To write ``$L = \min_G\max_D V(D, G) = $ expression'': the expression is $V$; its minimax value is one "
                 r"number. And to quote $-\log 4$ without a derivation leaves the contradiction with (a) unseen."
             ),
+            *_in_practice(settings),
+            *_convergence(settings),
+            *_other_losses(settings),
         ),
+    )
+
+
+def _in_practice(settings):
+    """What the optimum means for the 2-5-1 GAN, and whether training gets there."""
+    return (
+        Question("(c)", r"Is it reached, and what does it mean? The GAN of 4.2, trained."),
+        Text(
+            r"With $D(\mathbf{z}) = \sigma(\mathbf{w}^{\top}\mathbf{z})$, $\mathbf{w} = \mathbf{W}_d^{\top}$, the weights "
+            r"$\mathbf{w} = \mathbf{0}$ give $D = \frac12$ and $V = -\log 4$ against \emph{every} generator: the value alone "
+            r"proves nothing. What counts is the \textbf{gap} $\max_{\mathbf w} V + \log 4$. $V$ is concave in $\mathbf{w}$, "
+            r"and its slope at $\mathbf{w} = \mathbf{0}$, for a real $\mathbf{r}$ and a generated $\mathbf{y}$, is"
+        ),
+        Work(gan_dynamics.slope_at_zero(), r"\frac{\partial V}{\partial\mathbf{w}}"),
+        Text(
+            r"Its mean is $\frac12(\mathbb{E}\,\mathbf{r} - \mathbb{E}\,\mathbf{y})$. So the gap is zero exactly where the "
+            r"\textbf{means} agree, and a linear discriminator without bias sees nothing else. The data here come from a "
+            r"teacher, $\mathbf{r} = \operatorname{ReLU}(\mathbf{W}^{\star}\mathbf{x})$; alternating gradient steps with a "
+            r"learning rate that falls from $\frac12$ to $0$ and a decay $\gamma = 0.1$ of $\mathbf{W}_d$ end here:"
+        ),
+        *evidence.optimum(settings),
+        Text(
+            r"So $V = -\log 4$ and $D = \frac12$ are reached. The laws are nevertheless different, as a second look shows. A "
+            r"discriminator with the products $z_i z_j$ as further inputs sees the second moments, and these fix "
+            r"$\mathbf{W}_g\mathbf{W}_g^{\top}$, hence the law of $G(\mathbf{x})$:"
+        ),
+        *evidence.laws(settings),
+        Text(
+            r"This is the honest reading of (a) for this architecture: ``$D = \frac12$ everywhere'' proves that the laws agree "
+            r"only for a $D$ that could tell them apart."
+        ),
+        *evidence.traps(settings),
+    )
+
+
+def _convergence(settings):
+    """Why it converges: the modes of the linearised game."""
+    return (
+        Question("(d)", r"Why does it converge at all?"),
+        Text(
+            r"Near $\mathbf{w} = \mathbf{0}$ the curvature of $V$ by $\mathbf{w}$ is minus the mean $\mathbf S$ of "
+            r"$\frac14(\mathbf{r}\mathbf{r}^{\top} + \mathbf{y}\mathbf{y}^{\top})$:"
+        ),
+        Work(
+            gan_dynamics.curvature_at_zero(),
+            r"\frac{\partial^{2} V}{\partial\mathbf{w}\,\partial\mathbf{w}^{\top}}",
+            box=False,
+        ),
+        Text(
+            r"A unit with the row $\mathbf{g}_i$ in $\mathbf{W}_g$, of length $\rho_i$, has the mean "
+            r"$\rho_i/\sqrt{2\pi}$ over standard normal noise. Only the lengths count; the five angles are free. With $s$ "
+            r"an eigenvalue of $\mathbf{S}$, $c = 1/(2\sqrt{2\pi})$ and $k = s + \gamma$, gradient flow moves a mode as "
+            r"$\dot w = -kw - c\rho$, $\dot\rho = cw$ ($\rho$ counted from its equilibrium), and the characteristic "
+            r"polynomial of its matrix is"
+        ),
+        Work(gan_dynamics.characteristic_polynomial("continuous"), r"p(\lambda)"),
+        Text(
+            r"Both roots have negative real parts wherever $k > 0$. A step of size $h$ is another matter. With both "
+            r"players moving at once, and with the generator answering the move of the discriminator:"
+        ),
+        Work(gan_dynamics.characteristic_polynomial("simultaneous"), r"p_{\text{sim}}(\lambda)", where=False),
+        Work(gan_dynamics.characteristic_polynomial("alternating"), r"p_{\text{alt}}(\lambda)", where=False),
+        Text(
+            r"The roots are inside the unit circle where $p(1)$, $p(-1)$ and $1 - p(0)$ are positive. Simultaneous steps "
+            r"need $hc^2 < k$, and $2hk < 4 + h^2c^2$; alternating steps need only $2hk + h^2c^2 < 4$: a small $k$ costs time, not "
+            r"stability. The decay $\gamma$ is the gradient penalty R1 on the logit, $\frac{\gamma}{2}\|\mathbf{W}_d\|^2$."
+        ),
+        *evidence.dynamics(settings),
+        *evidence.recipes(settings),
+    )
+
+
+def _other_losses(settings):
+    """Least squares, hinge, Wasserstein: scores instead of probabilities, other divergences."""
+    return (
+        Question("(e)", r"Other losses, other divergences."),
+        Text(
+            r"Let the discriminator give a score $s$ instead of a probability. At one sample with the probabilities $p$ and $q$, "
+            r"least squares have the best score $(p - q)/(p + q)$, and with it the value"
+        ),
+        Work(gan.least_squares_value(), "v"),
+        Text(
+            r"which sums to $\frac12\sum (p - q)^2/(p + q) - 1$, a $\chi^2$ divergence, with the optimum $-1$ at $q = p$. The hinge has the best score "
+            r"$\operatorname{sign}(p - q)$:"
+        ),
+        Work(gan.hinge_value(), "v"),
+        Text(
+            r"which sums to twice the total variation less $2$. The critic of the Wasserstein GAN must be 1-Lipschitz; among "
+            r"linear ones, with $\mathbf{d} = \mathbb{E}\,\mathbf{r} - \mathbb{E}\,\mathbf{y}$, the best has the value"
+        ),
+        Work(gan.wasserstein_value(), r"\max_{\|\mathbf{w}\| \le 1}\mathbf{w}^{\top}\mathbf{d}"),
+        Text(
+            r"the distance of the means, with the optimum $0$. For all of them $\mathbf{w} = \mathbf{0}$ and equal means are an "
+            r"equilibrium of the GAN of 4.2. Hinge and Wasserstein have no curvature there ($s = 0$), so that $\gamma$ alone "
+            r"damps their circling. Trained:"
+        ),
+        *evidence.losses(settings),
     )
 
 
@@ -178,6 +279,19 @@ def input_distributions(settings):
                 r"players play $\min_G\mathbb{E}_k\max_D V_k$, whose inner value is at least $\max_D\mathbb{E}_k V_k$: another "
                 r"game, which can go round in circles. And if the samples are to have the distribution of the data under "
                 r"\emph{every} $p_k$, $G$ must undo the difference: by being invariant to it, or by being told $k$."
+            ),
+            Question("", r"The experiment: the GAN of 4.2, with noise of a random scale."),
+            Text(
+                r"The noise is $\tau\mathbf{x}$, with $\log\tau$ normal of mean $0$ and standard deviation $\frac34$, drawn "
+                r"anew in each step or held for some. The discriminator matches means, and the mean of unit $i$ under "
+                r"$\bar p$ is $\mathbb{E}[\tau]\,\|\mathbf{g}_i\|/\sqrt{2\pi}$. So the rows of the generator should be shorter than "
+                r"the teacher's by $1/\mathbb{E}[\tau] = e^{-9/32} = "
+                rf"{evidence.PREDICTED:.4f}$."
+            ),
+            *evidence.changing_laws(settings),
+            Text(
+                r"Small steps approach the prediction: what is learnt is the generator of the mixture. Held for long, the laws are learnt "
+                r"one after the other: the ratio leaves the prediction, the means of the mixture no longer agree, and $D$ swings about $\frac12$."
             ),
             Checked(r"The tests compare both formulas with simulation."),
             Mistake(

@@ -28,21 +28,30 @@ POLYNOMIAL = Rule(
 AT_ZERO = Rule(None, "at w = 0", r"\sigma(0) = \tfrac12", source="Calculus")
 
 
+VECTOR = {"kind": "vector", "shape": ["n"], "props": []}
+PAIR = "log(sigmoid(w'*r)) + log(1 - sigmoid(w'*y))"
+
+
+def slope_at_zero():
+    """The gradient of V by w at one real r and one generated y, where w = 0: (r - y)/2. It sees the means alone."""
+    return _at_zero(derive(PAIR, "w", variables=dict.fromkeys(("w", "r", "y"), VECTOR)).result)
+
+
 def discriminator_curvature():
     """The Hessian of V by w at one real r and one generated y, as a derivation: n x n."""
-    vector = {"kind": "vector", "shape": ["n"], "props": []}
-    return derive(
-        "log(sigmoid(w'*r)) + log(1 - sigmoid(w'*y))", "w", order=2, variables=dict.fromkeys(("w", "r", "y"), vector)
-    )
+    return derive(PAIR, "w", order=2, variables=dict.fromkeys(("w", "r", "y"), VECTOR))
 
 
 def curvature_at_zero():
     """The same where the discriminator is w = 0: -(rr' + yy')/4, whose mean is -S."""
-    hessian = discriminator_curvature().result
-    w = next(v for v in hessian.atoms(Variable) if v.name == "w")
-    others = sorted(hessian.atoms(Variable) - {w}, key=lambda v: v.name)
-    at_zero, _ = simplify(hessian.xreplace({w: Zero(*w.shape)}))
-    return equalities(hessian, (w, *others), (AT_ZERO, at_zero), definitions=((w, Zero(*w.shape)),))
+    return _at_zero(discriminator_curvature().result)
+
+
+def _at_zero(derivative):
+    w = next(v for v in derivative.atoms(Variable) if v.name == "w")
+    others = sorted(derivative.atoms(Variable) - {w}, key=lambda v: v.name)
+    at_zero, _ = simplify(derivative.xreplace({w: Zero(*w.shape)}))
+    return equalities(derivative, (w, *others), (AT_ZERO, at_zero), definitions=((w, Zero(*w.shape)),))
 
 
 def mean_of_relu():

@@ -26,6 +26,7 @@ def add_options(parser):
     parser.add_argument("--teachers", type=int, default=1000, metavar="N", help="random teachers (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first teacher (default: 0)")
     parser.add_argument("--side", type=int, default=32, metavar="N", help="of the stability map (default: 32)")
+    parser.add_argument("--results", metavar="FILE", help="where to put what the answers show, without the pictures")
     parser.add_argument("--format", nargs="+", choices=FORMATS, default=["png"], help="(default: png)")
     parser.add_argument("--quiet", action="store_true", help="say nothing but what went wrong")
 
@@ -48,10 +49,21 @@ def run(options):
             found[name] = task()
     out = Path(options.out)
     runs.write(out / "dynamics.json", json.dumps(found).encode())
+    if options.results:
+        runs.write(options.results, _small(found))
     written = dynamics_plots.draw(found, out, options.format)
     if not options.quiet:
         print(summary(found))
         print("\n".join(map(str, [out / "dynamics.json", *written])))
+
+
+def _small(found):
+    """Without the eigenvalues, trajectories and maps themselves."""
+    return {
+        **{name: found[name] for name in ("time_constants", "spectral_radii")},
+        "largest_error": max(case["error"] for case in found["eigenvalues"]),
+        "agree": {updates: found[updates]["agree"] for updates in ("alternating", "simultaneous")},
+    }
 
 
 def summary(found):

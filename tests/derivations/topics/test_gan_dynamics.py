@@ -12,6 +12,7 @@ from derivations.topics import gan_dynamics as dynamics
 from derivations.verification import verify
 
 RESULTS = {
+    "slope_at_zero": "(r - y)/2",
     "discriminator_curvature": "(sigmoid(w'*r)^2 - sigmoid(w'*r))*r*r' + (sigmoid(w'*y)^2 - sigmoid(w'*y))*y*y'",
     "curvature_at_zero": "-(r*r' + y*y')/4",
     "mean_of_relu": "u*sqrt(2)*exp(-u^2/(2*tau^2))/(2*sqrt(pi)*tau)",

@@ -1,0 +1,163 @@
+"""How long a step of a GAN's training takes, of one GAN among many: the usual loop, vmap, and our closed form.
+
+    python benchmarks/gan.py [--gans 1 10 100 1000] [--steps 50] [--rounds 3] [--batch-size 256] [--device cpu]
+
+A step is the same everywhere: fresh noise and data, an ascent of the discriminator, fresh noise, a descent of the
+generator, in float32, on one thread. The usual loop is torch.nn, autograd and two torch.optim.SGD, one GAN after the
+other; vmap is torch.func.grad of the losses over all at once; ours is gan.game. All draw the same numbers from the same
+seeds, so that the weights after the last step must agree. They take turns, and the medians count.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+if __name__ == "__main__":
+    # In place of this folder, whose names would hide those of installed packages.
+    sys.path[0] = str(Path(__file__).parents[1])
+
+import torch
+from torch import nn
+from torch.func import grad, vmap
+from torch.nn.functional import logsigmoid
+
+from benchmarks.arguments import positive
+from gan.config import make
+from gan.game import Game
+from runner.schedules import factor
+
+MOST_PLAIN = 4  # GANs that the usual loop trains one after the other: each takes as long as the others
+WARM_UP = 5  # steps before the clock starts
+
+
+def game(seeds, options):
+    given = {"batch_size": options.batch_size, "steps": options.steps + WARM_UP}
+    return Game([make(given | {"seed": seed}) for seed in seeds], torch.device(options.device))
+
+
+def timed(step, options):
+    """Seconds of one call of step."""
+    for _ in range(WARM_UP):
+        step()
+    start = time.perf_counter()
+    for _ in range(options.steps):
+        step()
+    if options.device != "cpu":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - start) / options.steps
+
+
+def usual(n_gans, options):
+    """(seconds per GAN and step, W_g of the first GANs)."""
+    found = [_one_usual(seed, options) for seed in range(min(n_gans, MOST_PLAIN))]
+    return statistics.median(seconds for seconds, _ in found), torch.stack([w_g for _, w_g in found])
+
+
+def _one_usual(seed, options):
+    source = game([seed], options)
+    config = source.config
+    generator = nn.Sequential(nn.Linear(2, 5, bias=False), nn.ReLU()).to(options.device)
+    discriminator = nn.Linear(5, 1, bias=False).to(options.device)
+    with torch.no_grad():
+        generator[0].weight.copy_(source.weights["W_g"][0])
+        discriminator.weight.copy_(source.weights["W_d"])
+    ascent = torch.optim.SGD(discriminator.parameters(), config.learning_rate, weight_decay=config.gamma)
+    descent = torch.optim.SGD(generator.parameters(), config.learning_rate)
+
+    def step():
+        real, noise, own = (part[0].T for part in source.batch())
+        rate = config.learning_rate * factor(config.schedule, source.step, config.steps)
+        ascent.param_groups[0]["lr"] = descent.param_groups[0]["lr"] = rate
+        ascent.zero_grad()
+        on_fake = logsigmoid(-discriminator(generator(noise).detach())).mean()
+        (-logsigmoid(discriminator(real)).mean() - on_fake).backward()
+        ascent.step()
+        descent.zero_grad()
+        logsigmoid(-discriminator(generator(own))).mean().backward()
+        descent.step()
+        source.step += 1
+
+    return timed(step, options), generator[0].weight.detach()
+
+
+def by_vmap(n_gans, options):
+    source = game(range(n_gans), options)
+    w_d, w_g = source.weights["W_d"], source.weights["W_g"]
+    config = source.config
+
+    def value(w_d, w_g, real, noise):
+        return logsigmoid(w_d @ real).mean() + logsigmoid(-(w_d @ torch.relu(w_g @ noise))).mean()
+
+    def own_loss(w_g, w_d, noise):
+        return logsigmoid(-(w_d @ torch.relu(w_g @ noise))).mean()
+
+    ascent, descent = vmap(grad(value)), vmap(grad(own_loss))
+
+    def step():
+        nonlocal w_d, w_g
+        real, noise, own = source.batch()
+        rate = config.learning_rate * factor(config.schedule, source.step, config.steps)
+        w_d = w_d + rate * (ascent(w_d, w_g, real, noise) - config.gamma * w_d)
+        w_g = w_g - rate * descent(w_g, w_d, own)
+        source.step += 1
+
+    return timed(step, options) / n_gans, w_g
+
+
+def closed_form(n_gans, options):
+    source = game(range(n_gans), options)
+    seconds = timed(lambda: source.advance(1), options)
+    return seconds / n_gans, source.weights["W_g"]
+
+
+def draws_alone(n_gans, options):
+    """What no contestant can do without."""
+    source = game(range(n_gans), options)
+
+    def step():
+        source.batch()
+        source.step += 1
+
+    return timed(step, options) / n_gans, None
+
+
+USUAL = "torch.nn loop"
+CONTESTANTS = {
+    USUAL: usual,
+    "vmap(grad)": by_vmap,
+    "closed form (gan.game)": closed_form,
+    "of it, drawing the batch": draws_alone,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gans", type=positive, nargs="+", default=[1, 10, 100, 1000], metavar="K")
+    parser.add_argument("--steps", type=positive, default=50, help="timed steps in each round (default: %(default)s)")
+    parser.add_argument("--rounds", type=positive, default=3, help="(default: %(default)s)")
+    parser.add_argument("--batch-size", type=positive, default=256, help="(default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"{'':26s} {'GANs':>6s} {'us/GAN/step':>12s} {'min':>9s} {'max':>9s} {'ratio':>7s} {'weights off by':>15s}")
+    for n_gans in options.gans:
+        times, weights = {name: [] for name in CONTESTANTS}, {}
+        for _ in range(options.rounds):
+            for name, run in CONTESTANTS.items():
+                seconds, weights[name] = run(n_gans, options)
+                times[name].append(seconds)
+        for name, seconds in times.items():
+            off = "-"
+            if weights[name] is not None:
+                first = weights[USUAL]
+                off = f"{(weights[name][: len(first)] - first).abs().max().item():.1e}"
+            numbers = " ".join(f"{1e6 * f(seconds):9.2f}" for f in (statistics.median, min, max))
+            ratio = statistics.median(times[USUAL]) / statistics.median(seconds)
+            print(f"{name:26s} {n_gans:6d}    {numbers} {ratio:7.1f} {off:>15s}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
