@@ -3,15 +3,19 @@
     python benchmarks/gan.py [--gans 1 10 100 1000] [--steps 50] [--rounds 3] [--batch-size 256] [--device cpu]
 
 A step is the same everywhere: fresh noise and data, an ascent of the discriminator, fresh noise, a descent of the
-generator, in float32, on one thread. The usual loop is torch.nn, autograd and two torch.optim.SGD, one GAN after the
-other; vmap is torch.func.grad of the losses over all at once; ours is gan.game. All draw the same numbers from the same
-seeds, so that the weights after the last step must agree. They take turns, and the medians count.
+generator's non-saturating loss, in float32, on one thread. The tutorial's loop is that of PyTorch's DCGAN tutorial:
+binary cross-entropy with labels, two backward passes for the discriminator, and the numbers that it prints. The lean
+loop has torch.nn, autograd and two torch.optim.SGD, and nothing else. Both train one GAN after the other. vmap is
+torch.func.grad of the losses over all at once; ours is gan.game, in games as large as a sweep has them. All draw the
+same numbers from the same seeds, so that the weights after the last step must agree. They take turns, and the medians
+count.
 """
 
 import argparse
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -26,14 +30,15 @@ from torch.nn.functional import logsigmoid
 from benchmarks.arguments import positive
 from gan.config import make
 from gan.game import Game
+from gan.sweeps import N_TOGETHER
 from runner.schedules import factor
 
-MOST_PLAIN = 4  # GANs that the usual loop trains one after the other: each takes as long as the others
+MOST_PLAIN = 4  # GANs that the loops train one after the other: each takes as long as the others
 WARM_UP = 5  # steps before the clock starts
 
 
 def game(seeds, options):
-    given = {"batch_size": options.batch_size, "steps": options.steps + WARM_UP}
+    given = {"loss": "non-saturating", "batch_size": options.batch_size, "steps": options.steps + WARM_UP}
     return Game([make(given | {"seed": seed}) for seed in seeds], torch.device(options.device))
 
 
@@ -49,13 +54,17 @@ def timed(step, options):
     return (time.perf_counter() - start) / options.steps
 
 
-def usual(n_gans, options):
-    """(seconds per GAN and step, W_g of the first GANs)."""
-    found = [_one_usual(seed, options) for seed in range(min(n_gans, MOST_PLAIN))]
-    return statistics.median(seconds for seconds, _ in found), torch.stack([w_g for _, w_g in found])
+def one_after_the_other(loop):
+    """A contestant: (seconds per GAN and step, W_g of the first GANs) of a loop that trains one."""
+
+    def run(n_gans, options):
+        found = [_trained(loop, seed, options) for seed in range(min(n_gans, MOST_PLAIN))]
+        return statistics.median(seconds for seconds, _ in found), torch.stack([w_g for _, w_g in found])
+
+    return run
 
 
-def _one_usual(seed, options):
+def _trained(loop, seed, options):
     source = game([seed], options)
     config = source.config
     generator = nn.Sequential(nn.Linear(2, 5, bias=False), nn.ReLU()).to(options.device)
@@ -65,21 +74,58 @@ def _one_usual(seed, options):
         discriminator.weight.copy_(source.weights["W_d"])
     ascent = torch.optim.SGD(discriminator.parameters(), config.learning_rate, weight_decay=config.gamma)
     descent = torch.optim.SGD(generator.parameters(), config.learning_rate)
+    update = loop(generator, discriminator, ascent, descent)
 
     def step():
         real, noise, own = (part[0].T for part in source.batch())
         rate = config.learning_rate * factor(config.schedule, source.step, config.steps)
         ascent.param_groups[0]["lr"] = descent.param_groups[0]["lr"] = rate
+        update(real, noise, own)
+        source.step += 1
+
+    return timed(step, options), generator[0].weight.detach()
+
+
+def tutorial(generator, discriminator, ascent, descent):
+    criterion = nn.BCEWithLogitsLoss()
+
+    def update(real, noise, own):
+        discriminator.zero_grad()
+        label = torch.full((len(real),), 1.0, device=real.device)
+        output = discriminator(real).view(-1)
+        loss_real = criterion(output, label)
+        loss_real.backward()
+        seen = [output.mean().item()]
+        fake = generator(noise)
+        label.fill_(0.0)
+        output = discriminator(fake.detach()).view(-1)
+        loss_fake = criterion(output, label)
+        loss_fake.backward()
+        seen.append(output.mean().item())
+        loss = loss_real + loss_fake
+        ascent.step()
+        generator.zero_grad()
+        label.fill_(1.0)
+        output = discriminator(generator(own)).view(-1)
+        own_loss = criterion(output, label)
+        own_loss.backward()
+        seen += [output.mean().item(), loss.item(), own_loss.item()]
+        descent.step()
+
+    return update
+
+
+def lean(generator, discriminator, ascent, descent):
+    def update(real, noise, own):
         ascent.zero_grad()
         on_fake = logsigmoid(-discriminator(generator(noise).detach())).mean()
         (-logsigmoid(discriminator(real)).mean() - on_fake).backward()
         ascent.step()
         descent.zero_grad()
-        logsigmoid(-discriminator(generator(own))).mean().backward()
+        (-logsigmoid(discriminator(generator(own))).mean()).backward()
         descent.step()
-        source.step += 1
 
-    return timed(step, options), generator[0].weight.detach()
+    return update
 
 
 def by_vmap(n_gans, options):
@@ -91,7 +137,7 @@ def by_vmap(n_gans, options):
         return logsigmoid(w_d @ real).mean() + logsigmoid(-(w_d @ torch.relu(w_g @ noise))).mean()
 
     def own_loss(w_g, w_d, noise):
-        return logsigmoid(-(w_d @ torch.relu(w_g @ noise))).mean()
+        return -logsigmoid(w_d @ torch.relu(w_g @ noise)).mean()
 
     ascent, descent = vmap(grad(value)), vmap(grad(own_loss))
 
@@ -107,28 +153,24 @@ def by_vmap(n_gans, options):
 
 
 def closed_form(n_gans, options):
-    source = game(range(n_gans), options)
-    seconds = timed(lambda: source.advance(1), options)
-    return seconds / n_gans, source.weights["W_g"]
+    games = [game(range(n_gans)[start : start + N_TOGETHER], options) for start in range(0, n_gans, N_TOGETHER)]
+    seconds = sum(timed(partial(g.advance, 1), options) for g in games)
+    return seconds / n_gans, torch.cat([g.weights["W_g"] for g in games])
 
 
-def draws_alone(n_gans, options):
+def drawing(n_gans, options):
     """What no contestant can do without."""
-    source = game(range(n_gans), options)
-
-    def step():
-        source.batch()
-        source.step += 1
-
-    return timed(step, options) / n_gans, None
+    games = [game(range(n_gans)[start : start + N_TOGETHER], options) for start in range(0, n_gans, N_TOGETHER)]
+    return sum(timed(g.batch, options) for g in games) / n_gans, None
 
 
-USUAL = "torch.nn loop"
+USUAL = "DCGAN tutorial's loop"
 CONTESTANTS = {
-    USUAL: usual,
+    USUAL: one_after_the_other(tutorial),
+    "lean torch.nn loop": one_after_the_other(lean),
     "vmap(grad)": by_vmap,
     "closed form (gan.game)": closed_form,
-    "of it, drawing the batch": draws_alone,
+    "of it, drawing the batch": drawing,
 }
 
 

@@ -19,6 +19,8 @@ from runner.configs import as_dict
 from runner.errors import ConfigError, DivergedError, StoppedError
 from runner.progress import Silent
 
+PARTS = ("engine", "position", "best", "history")  # of a checkpoint
+FILES = (runs.CONFIG, runs.HISTORY, runs.CHECKPOINT, runs.METRICS, runs.MODEL, PREDICTIONS)
 # Loaded by name: Numba is there only for those who ask for it.
 ENGINES = {"plain": "classifier.plain", "fused": "classifier.fused"}
 
@@ -98,7 +100,9 @@ class _Training:
         self.position, self.best, self.history = Position(), None, None
 
     def begin(self, resume):
-        saved = checkpoints.load(self.folder, self.device) if resume else None
+        if self.leads and not resume:
+            runs.clear(self.folder, FILES)
+        saved = checkpoints.load(self.folder, self.device, PARTS) if resume else None
         if saved is not None:
             self._continue(saved)
         if self.leads:

@@ -2,6 +2,7 @@
 
 import inspect
 
+import numpy as np
 import torch
 
 from gan import gradients, symbolic
@@ -29,7 +30,7 @@ def compare(game):
         rows = {"R": real[0].T, "X": noise[0].T, "W_d": w_d, "W_g": w_g[0]}
         candidates["symbolic"] = (_called(by_w_d, rows), _called(by_w_g, rows | {"X": own_noise[0].T})[None])
     found = {
-        f"{name}_error": max(_error(g, *t) for g, t in zip(pair, truth, strict=True))
+        f"{name}_error": float(np.max([_error(g, *t) for g, t in zip(pair, truth, strict=True)]))
         for name, pair in candidates.items()
     }
     wrong = [name for name, error in found.items() if not error < TOLERANCE]
@@ -59,5 +60,4 @@ def _called(function, known):
 
 
 def _error(gradient, truth, scale):
-    difference = (gradient - truth).abs().max()
-    return (difference / scale).item() if difference > 0 else 0.0
+    return 0.0 if torch.equal(gradient, truth) else ((gradient - truth).abs().max() / scale).item()

@@ -31,7 +31,11 @@ def read(path):
 
 
 def _npy(path):
-    return np.load(path, allow_pickle=False)
+    found = np.load(path, allow_pickle=False)
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise ValueError("it is an archive of arrays")
+    return found
 
 
 def _csv(path):

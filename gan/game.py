@@ -121,7 +121,9 @@ class Game:
 
     def state(self):
         """What load_state needs; tensors and plain numbers only."""
-        return {"step": self.step, "weights": self.weights, "moments": self.moments, "sums": self.sums}
+        moments = {name: [m.clone() for m in pair] for name, pair in self.moments.items()}
+        sums = {name: total.clone() for name, total in self.sums.items()}
+        return {"step": self.step, "weights": dict(self.weights), "moments": moments, "sums": sums}
 
     def load_state(self, state):
         self.step, self.weights, self.moments, self.sums = (state[k] for k in ("step", "weights", "moments", "sums"))

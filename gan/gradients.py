@@ -32,5 +32,6 @@ def by_generator(loss, kind, w_d, w_g, noise):
     """Of the generator's own loss E own(s) by W_g: (K, 5, 2); it descends. The slope of ReLU at 0 is 0, as torch's."""
     fake = generated(w_g, noise)
     slopes = loss.d_own(torch.bmm(w_d[:, None], kind.features(fake)))  # (K, 1, B)
-    arriving = (fake > 0) * (slopes * kind.slope(w_d, fake))  # (K, 5, B)
+    # The sign of a ReLU is 1 where it lets pass, 0 elsewhere.
+    arriving = slopes * kind.slope(w_d, fake) * fake.sign()  # (K, 5, B)
     return torch.bmm(arriving, noise.transpose(1, 2)) / noise.shape[-1]

@@ -1,7 +1,7 @@
 """Weighted points in place of a law: an expectation is a weighted sum over them, the same for every GAN.
 
 For standard normal noise they are a quadrature, so that V, its best response and the means come out without the noise
-of samples; for the other laws, a large sample.
+of samples; for the other laws, a large sample that is spread evenly.
 """
 
 import functools
@@ -10,10 +10,10 @@ import math
 import numpy as np
 import torch
 
-from gan import draws, laws
+from gan import laws
 
 N_ANGLES, N_RADII, LARGEST = 512, 24, 9.0
-N_SAMPLES = 40_000
+N_SAMPLES = 2**15
 
 
 @functools.lru_cache(maxsize=1)
@@ -33,12 +33,18 @@ def _polar():
     return points, weights / weights.sum()
 
 
+def _normals(n_rows):
+    """Standard normals (1, n_rows, N_SAMPLES) of a scrambled Sobol sequence, whose means are closer than at random."""
+    uniform = torch.quasirandom.SobolEngine(n_rows, scramble=True, seed=0).draw(N_SAMPLES, dtype=torch.float64)
+    return torch.special.ndtri(uniform.clamp(1e-12, 1 - 1e-12)).T[None].contiguous()
+
+
 def noise(latent):
     """(points (2, N), weights (N,)) of the law of the noise; of one that changes, of its mixture."""
     if latent == "normal":
         return _polar()
     law = laws.NOISE[latent]
-    drawn = draws.normals([0], draws.EVALUATION, 0, (law.n_drawn + laws.N_LATENT, N_SAMPLES)).double()
+    drawn = _normals(law.n_drawn + laws.N_LATENT)
     points = law.points(drawn[:, law.n_drawn :], drawn[:, : law.n_drawn])[0]
     return points, torch.full((N_SAMPLES,), 1 / N_SAMPLES, dtype=torch.float64)
 
@@ -48,5 +54,4 @@ def data(law):
     if law.n_normals == laws.N_LATENT:
         normals, weights = _polar()
         return law.points(normals[None]), weights
-    normals = draws.normals([0], draws.EVALUATION, 1, (law.n_normals, N_SAMPLES)).double()
-    return law.points(normals), torch.full((N_SAMPLES,), 1 / N_SAMPLES, dtype=torch.float64)
+    return law.points(_normals(law.n_normals)), torch.full((N_SAMPLES,), 1 / N_SAMPLES, dtype=torch.float64)

@@ -64,7 +64,7 @@ class Report:
         game, config = self.game, self.game.config
         names = ("loss", "discriminator", "updates", "data", "latent", "hold", "batch_size", "steps", "optimizer")
         return {
-            "name": config.name,
+            "name": game.given[k].name,
             "seed": game.seeds[k],
             **{name: getattr(config, name) for name in names},
             "learning_rate": game.given[k].learning_rate,

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
+import math
+import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-
-import torch
 
 from gan import reports
 from gan.config import Config, make
@@ -17,7 +17,7 @@ from runner import checkpoints, configs, experiments, runs, workers
 from runner.errors import RunnerError
 
 N_TOGETHER = 64  # GANs in one game: enough to share the cost of a step, few enough to stay in a processor's cache
-N_POINTS = 30  # of a curve in the results
+N_POINTS = 20  # of a curve in the results
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def play(part):
         with workers.threads(config.threads), runs.claimed(part.folder):
             device = workers.device(config.device)
             game, seconds, curves = Game(list(part.configs), device), 0.0, []
-            saved = checkpoints.load(part.folder, device)
+            saved = checkpoints.load(part.folder, device, ("game", "seconds", "curves"))
             if saved is not None:
                 game.load_state(saved["game"])
                 seconds, curves = saved["seconds"], saved["curves"]
@@ -122,9 +122,9 @@ def _advance(game, part, seconds, curves):
 
 
 def _rounded(value):
-    """Numbers to seven digits, those that are none to None, all the way down."""
+    """Numbers to six digits, those that are none to None, all the way down."""
     if isinstance(value, float):
-        return float(f"{value:.7g}") if torch.isfinite(torch.tensor(value)) else None
+        return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: _rounded(v) for key, v in value.items()}
     return [_rounded(v) for v in value] if isinstance(value, (list, tuple)) else value
@@ -143,30 +143,35 @@ def results(planned, failures):
     return found, unreadable
 
 
+def _largest(values):
+    return max(values, key=abs)
+
+
+# (key, title, digits, what of the values of a group).
 COLUMNS = (
-    ("V", "V", 4),
-    ("best_response_gap", "gap", 5),
-    ("D_distance", "|D - 1/2|", 4),
-    ("mean_distance", "means apart", 4),
-    ("sliced_wasserstein", "sliced W", 3),
-    ("gram_error", "W_g W_g' off", 3),
+    ("V", "V", 4, statistics.median),
+    ("objective", "own value", 4, statistics.median),
+    ("best_response_gap", "gap", 5, statistics.median),
+    ("best_response_gap", "largest", 5, _largest),
+    ("D_distance", "|D - 1/2|", 4, statistics.median),
+    ("mean_distance", "means off", 4, statistics.median),
+    ("sliced_wasserstein", "sliced W", 3, statistics.median),
+    ("gram_error", "WgWg' off", 3, statistics.median),
+    ("norm_ratio", "ratio", 4, statistics.mean),
 )
 
 
 def table(results):
-    """Medians over seeds, and the largest gap, a line for each configuration."""
+    """Medians over seeds, the largest gap and the mean ratio, a line for each configuration."""
     groups = experiments.by_name(results)
     width = max(map(len, groups), default=0)
-    head = f"{'':{width}}  runs  " + "  ".join(f"{title:>12}" for _, title, _ in COLUMNS) + f"  {'largest gap':>12}"
-    lines = [head]
+    lines = [f"{'':{width}}  runs" + "".join(f"  {title:>9}" for _, title, _, _ in COLUMNS)]
     for name, group in groups.items():
-        cells = [_median(group, key, digits) for key, _, digits in COLUMNS]
-        gaps = [r["best_response_gap"] for r in group if r["best_response_gap"] is not None]
-        cells.append(f"{max(gaps):.5f}" if gaps else "-")
-        lines.append(f"{name:{width}}  {len(group):4}  " + "  ".join(f"{cell:>12}" for cell in cells))
+        cells = "".join(f"  {_cell(group, *column):>9}" for column in COLUMNS)
+        lines.append(f"{name:{width}}  {len(group):4}{cells}")
     return "\n".join(lines)
 
 
-def _median(group, key, digits):
-    values = torch.tensor([r[key] for r in group if r[key] is not None], dtype=torch.float64)
-    return f"{values.quantile(0.5):.{digits}f}" if len(values) else "-"
+def _cell(group, key, title, digits, summary):
+    values = [run[key] for run in group if run[key] is not None]
+    return f"{summary(values):.{digits}f}" if values else "-"

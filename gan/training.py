@@ -15,6 +15,7 @@ from runner.configs import as_dict
 from runner.errors import DivergedError, StoppedError
 from runner.progress import Silent
 
+PARTS = ("game", "seconds", "history")  # of a checkpoint
 FILES = (runs.CONFIG, runs.HISTORY, runs.CHECKPOINT, runs.METRICS, runs.MODEL, SAMPLES)
 
 
@@ -46,7 +47,9 @@ class _Training:
         self.history, self.seconds = None, 0.0
 
     def begin(self, resume):
-        saved = checkpoints.load(self.folder, self.game.device) if resume else None
+        if not resume:
+            runs.clear(self.folder, FILES)
+        saved = checkpoints.load(self.folder, self.game.device, PARTS) if resume else None
         if saved is not None:
             self.game.load_state(saved["game"])
             self.seconds = saved["seconds"]
@@ -61,11 +64,7 @@ class _Training:
     def run(self):
         game, config = self.game, self.config
         while game.step < config.steps:
-            count = min(config.log_every - game.step % config.log_every, config.steps - game.step)
-            game.advance(count)
-            if not game.finite().all():
-                self._diverged()
-            self._log(count)
+            self._advance(min(config.log_every - game.step % config.log_every, config.steps - game.step))
             stops = self.request.made
             if stops or time.monotonic() - self.saved >= config.checkpoint_seconds:
                 self._save()
@@ -74,6 +73,17 @@ class _Training:
                     f"stopped after {game.step:,} steps, which are saved; "
                     f"`python -m gan train --out {self.folder} --resume` goes on"
                 )
+
+    def _advance(self, count):
+        """To the next line of the history, or as far as it gets before somebody asks to stop."""
+        done = 0
+        while done < count and not self.request.made:
+            self.game.advance(1)
+            done += 1
+        if not self.game.finite().all():
+            self._diverged()
+        if done == count:
+            self._log(count)
 
     def _log(self, count=0):
         record = {"kind": "steps", "step": self.game.step} | self.report.now()[0]

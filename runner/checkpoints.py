@@ -19,8 +19,11 @@ def save(folder, state):
     runs.write(Path(folder) / runs.CHECKPOINT, buffer.getvalue())
 
 
-def load(folder, device):
-    """The state that was saved last, or None if none was; the random state of PyTorch is set to what it was."""
+def load(folder, device, parts=()):
+    """The state that was saved last, or None if none was; the random state of PyTorch is set to what it was.
+
+    parts: the names that it must have. Raises RunError for a file that is no checkpoint, or another one's.
+    """
     path = Path(folder) / runs.CHECKPOINT
     if not path.exists():
         return None
@@ -28,6 +31,9 @@ def load(folder, device):
         state = torch.load(path, map_location=device, weights_only=True)
         if state["format"] != FORMAT:
             raise RunError(f"{path} is of format {state['format']}, this version reads {FORMAT}; start the run anew")
+        missing = [name for name in parts if name not in state]
+        if missing:
+            raise RunError(f"{path} is the checkpoint of something else: it has no {missing[0]}; try --overwrite")
         _set_random_state(state["random"])
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise RunError(f"{path} cannot be read as a checkpoint; --overwrite starts the run anew") from error

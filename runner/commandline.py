@@ -48,6 +48,10 @@ def main(package, description, commands, arguments=None):
     except KeyboardInterrupt:
         print(f"{package}: stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Who read the output, such as head, has gone; Python would complain again when it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def add_config(parser, kind):
@@ -79,32 +83,29 @@ def add_run(parser):
     """Where a training writes, and whether it starts or goes on."""
     parser.add_argument("--out", metavar="DIR", help="the folder of the run (default: runs/ and what the run is)")
     parser.add_argument("--config", metavar="FILE", help="options from a JSON or TOML file, or a run's config.json")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out; start it if there is none")
-    parser.add_argument("--overwrite", action="store_true", help="throw away the run that is in --out")
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument("--resume", action="store_true", help="go on with the run in --out; start it if there is none")
+    there.add_argument("--overwrite", action="store_true", help="throw away the run that is in --out")
 
 
-def run_config(options, make, default_folder, files):
+def run_config(options, make, default_folder):
     """(folder, configuration) of a training, once the folder is known to be free, or to hold the same run.
 
     options: those of add_run and add_config; make: from given values to a configuration; default_folder: from a
-    configuration to a name; files: the names that --overwrite throws away.
+    configuration to a name. What --overwrite throws away goes when the training begins, not before.
     """
     given = configs.from_file(options.config) if options.config else {}
     given |= given_config(options, type(make({})))
     folder = Path(options.out or default_folder(make(given)))
-    there = (folder / runs.CONFIG).exists()
-    if not there or options.overwrite:
-        if there and int(os.environ.get("RANK", 0)) == 0:
-            for name in files:
-                (folder / name).unlink(missing_ok=True)
+    if options.overwrite or not (folder / runs.CONFIG).exists():
         return folder, make(given)
     if not options.resume:
         raise RunError(f"{folder} holds a run; --resume goes on, --overwrite throws it away, --out names another")
-    before = configs.from_file(folder / runs.CONFIG)
-    config = make(before | given)
-    name = configs.difference(make(before), config)
+    there = configs.from_file(folder / runs.CONFIG)
+    before, config = make(there), make(there | given)
+    name = configs.difference(before, config)
     if name:
         raise ConfigError(
-            f"the run in {folder} has {name} = {before[name]!r}, not {given[name]!r}; leave the option out"
+            f"the run in {folder} has {name} = {getattr(before, name)!r}, not {given[name]!r}; leave the option out"
         )
     return folder, config

@@ -69,13 +69,14 @@ def as_dict(config):
 def _typed(entry, value):
     kind = type(entry.default)
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if kind is float and whole:
+    if kind is float and whole and abs(value) < LARGEST:
         return float(value)
     if type(value) is not kind:
         raise ConfigError(f"{entry.name}: expected {_KINDS[kind]}, got {value!r}")
     return value
 
 
+LARGEST = 2**53  # of the whole numbers that a float holds
 _KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 

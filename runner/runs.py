@@ -78,6 +78,12 @@ def write(path, content):
         raise RunError(f"{path} cannot be written: {error.strerror}") from None
 
 
+def clear(folder, names):
+    """Throw away what is in the folder of a run; what is not there is no matter."""
+    for name in names:
+        (Path(folder) / name).unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def claimed(folder):
     """The folder is this process's own for as long as the context lasts; a process that dies gives it free."""
@@ -102,7 +108,14 @@ class History:
         self.path = Path(folder) / HISTORY
         with self._saying_what_failed():
             self.file = open(self.path, "ab")  # noqa: SIM115 (closed by close)
-            self.file.truncate(size)
+            found = os.fstat(self.file.fileno()).st_size
+            if found >= size:
+                self.file.truncate(size)
+        if found < size:
+            self.file.close()
+            raise RunError(
+                f"{self.path} has {found} bytes, where the checkpoint knows of {size}; --overwrite starts anew"
+            )
 
     def add(self, record):
         with self._saying_what_failed():

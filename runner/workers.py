@@ -3,6 +3,7 @@
 import contextlib
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -20,15 +21,15 @@ ALONE = Workers(0, 1)
 
 
 @contextlib.contextmanager
-def joined(device):
+def joined(device, patience=timedelta(minutes=30)):
     """The Workers of this program, for as long as it trains: gloo on the CPU, nccl on GPUs.
 
-    A worker that is lost breaks the connection of the others: RunError says so.
+    patience: how long one waits for another. A lost worker breaks the connection of the others: RunError says so.
     """
     if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
         yield ALONE
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
     workers = Workers(dist.get_rank(), dist.get_world_size())
     try:
         yield workers
@@ -50,7 +51,7 @@ def device(name):
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     try:
         found = torch.device(name)
-        torch.empty(0, device=found)
+        torch.zeros(1, device=found).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(
             f"device {name!r} is not to be had here ({str(error).splitlines()[0]}); --device auto"

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 from classifier.config import Config, make
-from classifier.run_folders import PREDICTIONS
 from classifier.training import train
-from runner import commandline, runs
+from runner import commandline
 from runner.progress import Bar, Json, Silent
 
 DESCRIPTION = """Train a net and write the folder of the run.
@@ -23,9 +22,6 @@ The folder holds config.json, history.jsonl, metrics.json, model.safetensors and
 read once, at the end."""
 
 
-FILES = (runs.CONFIG, runs.HISTORY, runs.CHECKPOINT, runs.METRICS, runs.MODEL, PREDICTIONS)
-
-
 def add_options(parser):
     commandline.add_run(parser)
     commandline.add_output(parser)
@@ -33,7 +29,7 @@ def add_options(parser):
 
 
 def run(options):
-    folder, config = commandline.run_config(options, make, default_folder, FILES)
+    folder, config = commandline.run_config(options, make, default_folder)
     reporter = Silent() if options.quiet else Json() if options.json else Bar("images", _told)
     metrics = train(config, folder, options.resume, reporter)
     if not metrics or options.quiet:  # a worker that does not lead has none

@@ -3,17 +3,20 @@
 import json
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from gan import sweeps
 from gan.config import Config
 from gan.experiments import EXPERIMENTS
-from runner import commandline
+from runner import commandline, workers
 from runner.errors import ConfigError
 from runner.experiments import named, write_results
 
+PATIENCE = timedelta(days=7)  # of a process that has run its share, for the others
 NAMES = "\n".join(f"  {name:14} {plan.question}" for name, plan in EXPERIMENTS.items())
 DESCRIPTION = f"""Train many GANs with several seeds each, those that are alike at once, and compare them.
 
@@ -58,15 +61,12 @@ def run(options):
     n_at_once = options.jobs or (1 if given.get("device", "auto") not in ("auto", "cpu") else os.cpu_count())
     if n_at_once < 1 or options.seeds < 1:
         raise ConfigError("--jobs and --seeds are at least 1")
-    total = sum(len(part.configs) for part in planned)
-    with tqdm(total=total, unit=" runs", disable=options.quiet or options.json) as bar:
-
-        def finished(part, failure):
-            if failure:
-                tqdm.write(f"gan: {part.folder}: {failure.reason}", file=sys.stderr)
-            bar.update(len(part.configs))
-
-        failures = sweeps.run(planned, n_at_once, finished)
+    with workers.joined(torch.device("cpu"), PATIENCE) as team:
+        mine = planned[team.rank :: team.count]
+        failures = _run(mine, n_at_once, options.quiet or options.json or team.rank > 0)
+        failed = workers.any_of(team, bool(failures))  # all wait for the last one
+    if team.rank > 0:
+        return 1 if failures else 0
     results, unreadable = sweeps.results(planned, failures)
     for failure in unreadable:
         print(f"gan: {failure.reason}", file=sys.stderr)
@@ -79,5 +79,17 @@ def run(options):
     elif not options.quiet:
         for name, plan in plans.items():
             print(f"\n{name}: {plan.question}\n{sweeps.table([r for r in results if r['experiment'] == name])}")
+        total = sum(len(part.configs) for part in planned)
         print(f"\n{len(results)} of {total} runs are in {path}")
-    return 1 if failures else 0
+    return 1 if failures or failed else 0
+
+
+def _run(planned, n_at_once, quiet):
+    with tqdm(total=sum(len(part.configs) for part in planned), unit=" runs", disable=quiet) as bar:
+
+        def finished(part, failure):
+            if failure:
+                tqdm.write(f"gan: {part.folder}: {failure.reason}", file=sys.stderr)
+            bar.update(len(part.configs))
+
+        return sweeps.run(planned, n_at_once, finished)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from gan.config import Config, make
-from gan.training import FILES, train
+from gan.training import train
 from runner import commandline
 from runner.progress import Bar, Json, Silent
 
@@ -31,7 +31,7 @@ def add_options(parser):
 
 
 def run(options):
-    folder, config = commandline.run_config(options, make, default_folder, FILES)
+    folder, config = commandline.run_config(options, make, default_folder)
     reporter = Silent() if options.quiet else Json() if options.json else Bar("steps")
     metrics = train(config, folder, options.resume, reporter)
     try:

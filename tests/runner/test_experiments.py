@@ -40,7 +40,7 @@ def test_a_name_or_a_file_names_an_experiment(tmp_path):
         "mine",
         experiments.Experiment("", {}, {"small steps": {"rate": 0.1}}),
     )
-    with pytest.raises(ConfigError, match="no experiment 'x'; there are a, or name a .toml or .json file"):
+    with pytest.raises(ConfigError, match=r"no experiment 'x'; there are a, or name a \.toml or \.json file"):
         experiments.named("x", known)
 
 
