@@ -6,8 +6,9 @@ A step is the same everywhere: fresh noise and data, an ascent of the discrimina
 generator's non-saturating loss, in float32, on one thread. The tutorial's loop is that of PyTorch's DCGAN tutorial:
 binary cross-entropy with labels, two backward passes for the discriminator, and the numbers that it prints. The lean
 loop has torch.nn, autograd and two torch.optim.SGD, and nothing else. Both train one GAN after the other. vmap is
-torch.func.grad of the losses over all at once; ours is gan.game, in games as large as a sweep has them. All draw the
-same numbers from the same seeds, so that the weights after the last step must agree. They take turns, and the medians
+torch.func.grad of the losses over all at once; ours are the engines of gan.game, in games as large as a sweep has
+them: closed forms in PyTorch, and compiled by Numba. All see the same numbers, so that the weights after the last step
+must agree; the loops have theirs before the clock starts, the others draw them. They take turns, and the medians
 count.
 """
 
@@ -15,7 +16,6 @@ import argparse
 import statistics
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -37,21 +37,32 @@ MOST_PLAIN = 4  # GANs that the loops train one after the other: each takes as l
 WARM_UP = 5  # steps before the clock starts
 
 
-def game(seeds, options):
-    given = {"loss": "non-saturating", "batch_size": options.batch_size, "steps": options.steps + WARM_UP}
+def game(seeds, options, engine="plain"):
+    given = {
+        "engine": engine,
+        "loss": "non-saturating",
+        "batch_size": options.batch_size,
+        "steps": options.steps + WARM_UP,
+    }
     return Game([make(given | {"seed": seed}) for seed in seeds], torch.device(options.device))
 
 
-def timed(step, options):
-    """Seconds of one call of step."""
-    for _ in range(WARM_UP):
-        step()
+def timed(advance, options):
+    """Seconds of a step, of what goes on by as many steps as it is told."""
+    advance(WARM_UP)
     start = time.perf_counter()
-    for _ in range(options.steps):
-        step()
+    advance(options.steps)
     if options.device != "cpu":
         torch.cuda.synchronize()
     return (time.perf_counter() - start) / options.steps
+
+
+def repeated(step):
+    def advance(n_steps):
+        for _ in range(n_steps):
+            step()
+
+    return advance
 
 
 def one_after_the_other(loop):
@@ -75,15 +86,19 @@ def _trained(loop, seed, options):
     ascent = torch.optim.SGD(discriminator.parameters(), config.learning_rate, weight_decay=config.gamma)
     descent = torch.optim.SGD(generator.parameters(), config.learning_rate)
     update = loop(generator, discriminator, ascent, descent)
+    batches = []
+    for source.step in range(config.steps):
+        batches.append([part[0].T.contiguous() for part in source.batch()])
+    source.step = 0
 
     def step():
-        real, noise, own = (part[0].T for part in source.batch())
+        real, noise, own = batches[source.step]
         rate = config.learning_rate * factor(config.schedule, source.step, config.steps)
         ascent.param_groups[0]["lr"] = descent.param_groups[0]["lr"] = rate
         update(real, noise, own)
         source.step += 1
 
-    return timed(step, options), generator[0].weight.detach()
+    return timed(repeated(step), options), generator[0].weight.detach()
 
 
 def tutorial(generator, discriminator, ascent, descent):
@@ -149,19 +164,23 @@ def by_vmap(n_gans, options):
         w_g = w_g - rate * descent(w_g, w_d, own)
         source.step += 1
 
-    return timed(step, options) / n_gans, w_g
+    return timed(repeated(step), options) / n_gans, w_g
 
 
-def closed_form(n_gans, options):
-    games = [game(range(n_gans)[start : start + N_TOGETHER], options) for start in range(0, n_gans, N_TOGETHER)]
-    seconds = sum(timed(partial(g.advance, 1), options) for g in games)
-    return seconds / n_gans, torch.cat([g.weights["W_g"] for g in games])
+def ours(engine):
+    def run(n_gans, options):
+        starts = range(0, n_gans, N_TOGETHER)
+        games = [game(range(n_gans)[start : start + N_TOGETHER], options, engine) for start in starts]
+        seconds = sum(timed(g.advance, options) for g in games)
+        return seconds / n_gans, torch.cat([g.weights["W_g"] for g in games])
+
+    return run
 
 
 def drawing(n_gans, options):
     """What no contestant can do without."""
     games = [game(range(n_gans)[start : start + N_TOGETHER], options) for start in range(0, n_gans, N_TOGETHER)]
-    return sum(timed(g.batch, options) for g in games) / n_gans, None
+    return sum(timed(repeated(g.batch), options) for g in games) / n_gans, None
 
 
 USUAL = "DCGAN tutorial's loop"
@@ -169,8 +188,9 @@ CONTESTANTS = {
     USUAL: one_after_the_other(tutorial),
     "lean torch.nn loop": one_after_the_other(lean),
     "vmap(grad)": by_vmap,
-    "closed form (gan.game)": closed_form,
-    "of it, drawing the batch": drawing,
+    "closed form, plain": ours("plain"),
+    "closed form, fused": ours("fused"),
+    "plain: drawing the batch": drawing,
 }
 
 

@@ -47,7 +47,7 @@ class Config:
     )
     compile: bool = option(False, "compile the net with torch.compile", place=True)
     deterministic: bool = option(True, "only operations that give the same bits each time", place=True)
-    threads: int = option(0, "threads of PyTorch on the CPU; 0: its own choice", least=0, place=True)
+    threads: int = option(0, "threads of PyTorch on the CPU; 0: its own choice", least=0, below=1025, place=True)
     log_every: int = option(250, "mini-batches over which the logged loss is averaged", least=1)
     checkpoint_seconds: float = option(30.0, "least seconds between two checkpoints", least=0.0, place=True)
 

@@ -9,7 +9,6 @@ import math
 import numbers
 from typing import NamedTuple
 
-import numba  # before llvmlite, which it brings along: where it is missing, the error names it
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
@@ -17,6 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 from classifier.config import N_CLASSES
+from runner.compiled import entry, kernel  # before llvmlite: where Numba is missing, the error names it
 from runner.errors import ConfigError
 
 PARAMETERS = ((6, 3, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 400), (120,), (84, 120), (84,), (10, 84), (10,))
@@ -24,23 +24,6 @@ LAYERS = (400, 120, 84, N_CLASSES)  # the fully connected ones, from the flatten
 # The widest register: 16 numbers of float32 with AVX-512, 8 elsewhere.
 LANES = 16 if binding.get_host_cpu_features().get("avx512f") else 8
 ROW = 20  # 16 pixels of one parity, two that the last patch reads beyond them, and two for alignment
-# Sums may be reordered and fused; NaN and infinity stay what they are, because the loss has to show them.
-FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
-kernel = numba.njit(fastmath=FAST, error_model="numpy")
-
-
-def entry(function):
-    """What Python calls: compiled once and kept on the disk. Raises ConfigError where nothing can be kept.
-
-    Numba finds out that a kept function is stale by the date of its own file only: all that is compiled lies in this.
-    """
-    try:
-        return numba.njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)(function)
-    except RuntimeError as error:
-        raise ConfigError(
-            f"--engine fused keeps what it compiles, and cannot ({error}); "
-            "set NUMBA_CACHE_DIR to a folder that can be written, or take --engine plain"
-        ) from None
 
 
 class Lanes(types.Type):

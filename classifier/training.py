@@ -13,14 +13,15 @@ import torch
 from safetensors.torch import save as to_safetensors
 
 from classifier import batches, datasets, evaluation, models
+from classifier.config import make
 from classifier.run_folders import PREDICTIONS
-from runner import checkpoints, runs, schedules, stopping, workers
-from runner.configs import as_dict
+from runner import checkpoints, configs, runs, schedules, stopping, workers
 from runner.errors import ConfigError, DivergedError, StoppedError
 from runner.progress import Silent
 
 PARTS = ("engine", "position", "best", "history")  # of a checkpoint
-FILES = (runs.CONFIG, runs.HISTORY, runs.CHECKPOINT, runs.METRICS, runs.MODEL, PREDICTIONS)
+# What a new run throws away; the metrics first, because they say that a run is whole.
+FILES = (runs.METRICS, runs.CHECKPOINT, runs.HISTORY, runs.MODEL, PREDICTIONS, runs.CONFIG)
 # Loaded by name: Numba is there only for those who ask for it.
 ENGINES = {"plain": "classifier.plain", "fused": "classifier.fused"}
 
@@ -54,6 +55,8 @@ def train(config, folder, resume=False, reporter=None):
     With resume it goes on where the folder's checkpoint is, and ends bit for bit where it would have ended.
     Raises RunError, DataError, ConfigError; DivergedError if the loss is not finite; StoppedError after Ctrl-C.
     """
+    if resume and (Path(folder) / runs.CONFIG).exists():
+        configs.check_same(make(configs.from_file(Path(folder) / runs.CONFIG)), config, folder)
     if resume and runs.is_finished(folder):
         return runs.read(folder).metrics
     reporter = reporter or Silent()
@@ -106,7 +109,7 @@ class _Training:
         if saved is not None:
             self._continue(saved)
         if self.leads:
-            runs.write(self.folder / runs.CONFIG, as_dict(self.config))
+            runs.write(self.folder / runs.CONFIG, configs.as_dict(self.config))
             self.history = runs.History(self.folder, saved["history"] if saved else 0)
         at = self.position
         self.saved = time.monotonic()

@@ -14,7 +14,7 @@ EXPERIMENTS = {
     ),
     "recipes": Experiment(
         "4.1: which of the ingredients does it need?",
-        {"schedule": "constant", "learning_rate": 0.5},
+        {"schedule": "constant", "learning_rate": 0.5, "average": 0.0},
         {
             "alternating, gamma 0.1": {},
             "alternating, gamma 0": {"gamma": 0.0},
@@ -50,8 +50,7 @@ EXPERIMENTS = {
         {
             "saturating": {},
             "non-saturating": {"loss": "non-saturating"},
-            # Its curvature is four times, its coupling twice as large: the step that is stable is shorter.
-            "least-squares": {"loss": "least-squares", "learning_rate": 0.125},
+            "least-squares": {"loss": "least-squares"},
             "hinge": {"loss": "hinge"},
             "wasserstein": {"loss": "wasserstein"},
         },

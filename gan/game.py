@@ -4,9 +4,11 @@ They may differ in seed, learning rate and gamma; in everything else they are al
 its own configuration alone, not on the others.
 """
 
+import importlib
 import math
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from gan import draws, files, gradients, laws
@@ -15,6 +17,18 @@ from gan.losses import LOSSES
 from runner.errors import ConfigError
 from runner.schedules import factor
 
+# What the fused engine is written for, and from how many GANs on it is worth its compilation.
+FUSED = {
+    "discriminator": ("linear",),
+    "loss": ("saturating", "non-saturating"),
+    "data": ("teacher",),
+    "latent": ("normal",),
+    "fresh_noise": (True,),
+    "optimizer": ("sgd",),
+    "momentum": (0.0,),
+    "precision": ("float32",),
+}
+WORTH = 8
 # In what the GANs of one game may differ.
 OWN = ("name", "seed", "learning_rate", "gamma")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -42,6 +56,8 @@ class Game:
         self.teacher = laws.teacher_weights(self.seeds) if self.config.data == "teacher" else None
         self.data = files.law(self.config.data) if self.teacher is None else laws.teacher(self.teacher.to(device))
         self.noise = laws.NOISE[self.config.latent]
+        self.stream, self.law_stream = (draws.Stream(self.seeds, s, device) for s in (draws.NOISE, draws.LAW))
+        self.kernels = _kernels(self.config, device, len(configs))
         self.step = 0
         self.weights = self._start()
         self.moments = {name: [torch.zeros_like(w), torch.zeros_like(w)] for name, w in self.weights.items()}
@@ -56,12 +72,35 @@ class Game:
         }
 
     def advance(self, n_steps):
+        if self.kernels:
+            self._advance_fused(n_steps)
+            return
         for _ in range(n_steps):
             self._play(*self.batch())
             self.step += 1
             if self.step > self.first_averaged:
                 for name, total in self.sums.items():
                     total += self.weights[name]
+
+    def _advance_fused(self, n_steps):
+        config, steps = self.config, range(self.step, self.step + n_steps)
+        self.kernels.play(
+            self.stream.keys.numpy().view(np.uint64),
+            self.step,
+            np.array([factor(config.schedule, step, config.steps) for step in steps], dtype=np.float32),
+            self.weights["W_g"].numpy(),
+            self.weights["W_d"].numpy(),
+            self.teacher.float().numpy(),
+            self.learning_rate.numpy(),
+            self.gamma[:, 0].contiguous().numpy(),
+            config.batch_size,
+            1 if config.loss == "saturating" else -1,
+            config.updates == "alternating",
+            self.first_averaged,
+            self.sums["W_g"].numpy(),
+            self.sums["W_d"].numpy(),
+        )
+        self.step += n_steps
 
     @property
     def first_averaged(self):
@@ -72,11 +111,11 @@ class Game:
         """What this step draws: (real (K, 5, B), noise of the discriminator's update (K, 2, B), of the generator's)."""
         config, n = self.config, laws.N_LATENT
         rows = self.data.n_normals + (2 * n if config.fresh_noise else n)
-        normals = draws.normals(self.seeds, draws.NOISE, self.step, (rows, config.batch_size)).to(**self.where)
+        normals = self.stream.normals(self.step, (rows, config.batch_size)).to(**self.where)
         drawn = normals[:, :0]
         if self.noise.n_drawn:
             shape = (self.noise.n_drawn, 1)
-            drawn = draws.normals(self.seeds, draws.LAW, self.step // config.hold, shape).to(**self.where)
+            drawn = self.law_stream.normals(self.step // config.hold, shape).to(**self.where)
         real = self.data.points(normals[:, rows - self.data.n_normals :])
         first = self.noise.points(normals[:, :n], drawn)
         return real, first, self.noise.points(normals[:, n : 2 * n], drawn) if config.fresh_noise else first
@@ -121,9 +160,37 @@ class Game:
 
     def state(self):
         """What load_state needs; tensors and plain numbers only."""
-        moments = {name: [m.clone() for m in pair] for name, pair in self.moments.items()}
-        sums = {name: total.clone() for name, total in self.sums.items()}
-        return {"step": self.step, "weights": dict(self.weights), "moments": moments, "sums": sums}
+        return {
+            "step": self.step,
+            "weights": _copied(self.weights),
+            "moments": self._moments(),
+            "sums": _copied(self.sums),
+        }
+
+    def _moments(self):
+        return {name: [m.clone() for m in pair] for name, pair in self.moments.items()}
 
     def load_state(self, state):
-        self.step, self.weights, self.moments, self.sums = (state[k] for k in ("step", "weights", "moments", "sums"))
+        self.step, self.moments = state["step"], state["moments"]
+        self.moments = self._moments()
+        self.weights, self.sums = _copied(state["weights"]), _copied(state["sums"])
+
+
+def _copied(tensors):
+    return {name: tensor.clone() for name, tensor in tensors.items()}
+
+
+def _kernels(config, device, n_gans):
+    """The module of the fused engine where the configuration asks for it, or it is worth it and there; else None."""
+    if config.engine == "plain" or (config.engine == "auto" and n_gans < WORTH):
+        return None
+    other = [name for name, known in FUSED.items() if getattr(config, name) not in known]
+    reason = f"needs {other[0]} = {FUSED[other[0]][0]!r}, not {getattr(config, other[0])!r}" if other else None
+    reason = "runs on the CPU" if device.type != "cpu" else reason
+    try:
+        module = None if reason else importlib.import_module("gan.kernels")
+    except ModuleNotFoundError as error:
+        reason = f"needs {error.name}: pip install 'matrix-derivations[fused]'"
+    if reason and config.engine == "fused":
+        raise ConfigError(f"--engine fused {reason}; --engine plain takes all")
+    return None if reason else module

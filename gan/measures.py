@@ -5,6 +5,7 @@ K GANs at once; samples are columns (K, 5, N), weights (N,) are their probabilit
 
 import math
 
+import numpy as np
 import torch
 
 from gan.gradients import logits
@@ -94,8 +95,9 @@ def sliced_wasserstein(a, b, directions):
 
     Source: Bonneel et al. (2015), Sliced and Radon Wasserstein barycenters of measures.
     """
-    on_a, on_b = ((directions @ x).sort(dim=1).values for x in (a, b))
-    return (on_a - on_b).abs().mean().item()
+    # NumPy's sort is several times faster than PyTorch's on the CPU.
+    on_a, on_b = (np.sort((directions @ x).numpy(), axis=1) for x in (a, b))
+    return float(np.abs(on_a - on_b).mean())
 
 
 def energy_distance(a, b):

@@ -85,7 +85,7 @@ def play(part):
     config = part.configs[0]
     try:
         with workers.threads(config.threads), runs.claimed(part.folder):
-            device = workers.device(config.device)
+            device = workers.device(config.device, double=True)
             game, seconds, curves = Game(list(part.configs), device), 0.0, []
             saved = checkpoints.load(part.folder, device, ("game", "seconds", "curves"))
             if saved is not None:

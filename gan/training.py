@@ -8,15 +8,15 @@ import numpy as np
 from safetensors.torch import save as to_safetensors
 
 from gan import checks, reports
-from gan.config import SAMPLES
+from gan.config import SAMPLES, make
 from gan.game import Game
-from runner import checkpoints, runs, stopping, workers
-from runner.configs import as_dict
-from runner.errors import DivergedError, StoppedError
+from runner import checkpoints, configs, runs, stopping, workers
+from runner.errors import ConfigError, DivergedError, StoppedError
 from runner.progress import Silent
 
 PARTS = ("game", "seconds", "history")  # of a checkpoint
-FILES = (runs.CONFIG, runs.HISTORY, runs.CHECKPOINT, runs.METRICS, runs.MODEL, SAMPLES)
+# What a new run throws away; the metrics first, because they say that a run is whole.
+FILES = (runs.METRICS, runs.CHECKPOINT, runs.HISTORY, runs.MODEL, SAMPLES, runs.CONFIG)
 
 
 def train(config, folder, resume=False, reporter=None):
@@ -26,9 +26,11 @@ def train(config, folder, resume=False, reporter=None):
     Raises RunError, DataError, ConfigError; DivergedError if a weight is not finite; StoppedError after Ctrl-C.
     """
     folder = Path(folder)
+    if resume and (folder / runs.CONFIG).exists():
+        configs.check_same(make(configs.from_file(folder / runs.CONFIG)), config, folder)
     if resume and runs.is_finished(folder):
         return runs.read(folder).metrics
-    device = workers.device(config.device)
+    device = workers.device(config.device, double=True)
     with workers.threads(config.threads), stopping.requests() as request, runs.claimed(folder):
         training = _Training(config, folder, device, request, reporter or Silent())
         try:
@@ -43,6 +45,10 @@ class _Training:
     def __init__(self, config, folder, device, request, reporter):
         self.config, self.folder, self.request, self.reporter = config, folder, request, reporter
         self.game = Game([config], device)
+        try:
+            self.game.batch()
+        except (MemoryError, RuntimeError) as error:
+            raise ConfigError(f"batch_size: {config.batch_size:,} samples do not fit into the memory") from error
         self.report = reports.Report(self.game)
         self.history, self.seconds = None, 0.0
 
@@ -53,7 +59,7 @@ class _Training:
         if saved is not None:
             self.game.load_state(saved["game"])
             self.seconds = saved["seconds"]
-        runs.write(self.folder / runs.CONFIG, as_dict(self.config))
+        runs.write(self.folder / runs.CONFIG, configs.as_dict(self.config))
         self.history = runs.History(self.folder, saved["history"] if saved else 0)
         self.saved = time.monotonic()
         self.clock = self.saved - self.seconds

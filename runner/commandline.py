@@ -8,16 +8,33 @@ from pathlib import Path
 
 from runner import configs, runs
 from runner.configs import options as options_of
-from runner.errors import ConfigError, RunError, RunnerError, StoppedError
+from runner.errors import RunError, RunnerError, StoppedError
 
 
 def main(package, description, commands, arguments=None):
     """Run one command of a package; commands: name -> what it does. Returns the exit status.
 
     The module package.commands.name has DESCRIPTION, add_options(parser) and run(options). It is loaded by name: a plot
-    needs no torch, and help needs nothing.
+    needs no torch, and a list of the commands needs nothing.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _main(package, description, commands, sys.argv[1:] if arguments is None else arguments)
+    except StoppedError as error:
+        print(f"{package}: {error}", file=sys.stderr)
+        return 130
+    except RunnerError as error:
+        print(f"{package}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{package}: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Who read the output, such as head, has gone; Python would complain again when it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _main(package, description, commands, arguments):
     whole = argparse.ArgumentParser(prog=f"python -m {package}", description=description)
     parsers = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, meaning in commands.items():
@@ -32,26 +49,13 @@ def main(package, description, commands, arguments=None):
             help=meaning,
             description=module and module.DESCRIPTION,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
         if module:
             module.add_options(parser)
             parser.set_defaults(run=module.run)
     options = whole.parse_args(arguments)
-    try:
-        return options.run(options) or 0
-    except StoppedError as error:
-        print(f"{package}: {error}", file=sys.stderr)
-        return 130
-    except RunnerError as error:
-        print(f"{package}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{package}: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # Who read the output, such as head, has gone; Python would complain again when it closes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return options.run(options) or 0
 
 
 def add_config(parser, kind):
@@ -102,10 +106,6 @@ def run_config(options, make, default_folder):
     if not options.resume:
         raise RunError(f"{folder} holds a run; --resume goes on, --overwrite throws it away, --out names another")
     there = configs.from_file(folder / runs.CONFIG)
-    before, config = make(there), make(there | given)
-    name = configs.difference(before, config)
-    if name:
-        raise ConfigError(
-            f"the run in {folder} has {name} = {getattr(before, name)!r}, not {given[name]!r}; leave the option out"
-        )
+    config = make(there | given)
+    configs.check_same(make(there), config, folder)
     return folder, config

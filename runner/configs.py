@@ -62,6 +62,16 @@ def difference(before, after):
     return next(names, None)
 
 
+def check_same(before, after, folder):
+    """Raises ConfigError where the run in a folder would go on as another one."""
+    name = difference(before, after)
+    if name:
+        raise ConfigError(
+            f"the run in {folder} has {name} = {getattr(before, name)!r}, not {getattr(after, name)!r}; "
+            f"leave the option out"
+        )
+
+
 def as_dict(config):
     return asdict(config)
 

@@ -43,16 +43,20 @@ def joined(device, patience=timedelta(minutes=30)):
             dist.destroy_process_group()
 
 
-def device(name):
-    """The torch device of a name; auto: cuda, mps or cpu, what there is. Raises ConfigError for one that is missing."""
+def device(name, double=False):
+    """The torch device of a name; auto: cuda, mps or cpu, what there is; double: it has to know float64, unlike mps.
+
+    Raises ConfigError for one that is missing.
+    """
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        mps = torch.backends.mps.is_available() and not double
+        name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
     if name == "cuda":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     try:
         found = torch.device(name)
-        torch.zeros(1, device=found).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.zeros(1, device=found, dtype=torch.float64 if double else torch.float32).item()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ConfigError(
             f"device {name!r} is not to be had here ({str(error).splitlines()[0]}); --device auto"
         ) from None

@@ -112,6 +112,8 @@ LAYERS = (
     # With torch.
     "runner.workers",
     "runner.checkpoints",
+    # With Numba.
+    "runner.compiled",
     "classifier",
     # Without torch.
     "classifier.config",
@@ -152,6 +154,7 @@ LAYERS = (
     "gan.gradients",
     "gan.points",
     "gan.measures",
+    "gan.kernels",
     "gan.game",
     "gan.symbolic",
     "gan.checks",

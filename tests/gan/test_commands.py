@@ -71,7 +71,11 @@ def test_the_summary_says_how_far_it_is_from_the_optimum(tmp_path, capsys):
     output = capsys.readouterr()
     v, best = map(float, re.search(r"V = (-[\d.]+) \(-log 4 = (-[\d.]+)\)", output.out).groups())
     assert v == pytest.approx(-math.log(4), abs=2e-4) and best == -1.3863
-    assert "D = 0.50" in output.out and "the best D could add" in output.out and str(tmp_path / "run") in output.out
+    assert (
+        "D = 0.500 on data, 0.500 on samples" in output.out
+        and "the best D could add" in output.out
+        and str(tmp_path / "run") in output.out
+    )
     assert "step 3,000" in output.err and "gap" in output.err
 
 

@@ -93,7 +93,7 @@ def test_played_games_return_or_leave_as_the_formula_says(updates):
     grown, radius = torch.tensor(found["growth"]), torch.tensor(found["radius"])
     clear = (radius - 1).abs() > 0.01
     assert ((grown < 1) == (radius < 1))[clear].all()
-    assert (radius < 1).any() and (radius > 1).any() and clear.double().mean() > 0.5
+    assert (radius < 1).any() and (radius > 1).any() and clear.double().mean() > 0.3
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.3])

@@ -15,6 +15,12 @@ from gan.reports import Report
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def few_directions(monkeypatch):
+    """Of the sliced Wasserstein distance, which takes most of the time of a report."""
+    monkeypatch.setattr(reports, "N_DIRECTIONS", 16)
+
+
 def game(*own, **shared):
     return Game([make({"steps": 20} | shared | given) for given in own or ({},)], CPU)
 
