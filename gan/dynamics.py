@@ -104,7 +104,7 @@ def jacobian(loss, gamma, teacher, generator):
     return torch.func.jacfwd(field)(torch.cat([torch.zeros(5, dtype=torch.float64), generator.double().flatten()]))
 
 
-def growth(teacher, gamma, h, updates, loss="saturating", n_steps=400, size=1e-5):
+def growth(teacher, gamma, h, updates, loss="saturating", n_steps=600, size=1e-5):
     """What a small disturbance of the equilibrium W_g = W* grows by in a step, simulated: one number for each game.
 
     teacher (5, 2); gamma, h (K,). The players see the same few points of the noise in every step, so that nothing but

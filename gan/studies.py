@@ -68,6 +68,13 @@ def eigenvalues(seed=0, gammas=(0.0, 0.1)):
     return found
 
 
+def typical_seed(n_teachers, seed=0):
+    """Of the teacher whose slowest mode, the one of least curvature, is the median among n_teachers."""
+    teacher = laws.teacher_weights(range(seed, seed + n_teachers))
+    s, _ = dynamics.linearised("saturating", teacher, teacher)
+    return seed + int(s.amin(1).median(0).indices)
+
+
 def stability_map(updates, seed=0, side=32):
     """Over learning rates h and gammas: growth per step, simulated, and the largest modulus of the formula."""
     teacher = laws.teacher_weights([seed])

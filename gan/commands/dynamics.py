@@ -34,13 +34,14 @@ def add_options(parser):
 def run(options):
     if min(options.teachers, options.side) < 1 or options.seed < 0:
         raise ConfigError("--teachers and --side are at least 1, --seed at least 0")
+    typical = studies.typical_seed(options.teachers, options.seed)
     tasks = {
         "time_constants": lambda: studies.time_constants(options.teachers, options.seed),
         "spectral_radii": lambda: studies.spectral_radii(options.teachers, options.seed),
         "eigenvalues": lambda: studies.eigenvalues(options.seed),
         "portraits": studies.portraits,
-        "alternating": lambda: studies.stability_map("alternating", options.seed, options.side),
-        "simultaneous": lambda: studies.stability_map("simultaneous", options.seed, options.side),
+        "alternating": lambda: studies.stability_map("alternating", typical, options.side),
+        "simultaneous": lambda: studies.stability_map("simultaneous", typical, options.side),
     }
     found = {}
     with workers.threads(os.cpu_count()), tqdm(tasks.items(), disable=options.quiet) as bar:
