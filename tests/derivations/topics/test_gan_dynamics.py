@@ -33,7 +33,8 @@ def test_a_derivation_is_proven(name):
 
 def test_no_function_of_the_module_is_forgotten():
     defined = {n for n, f in vars(dynamics).items() if inspect.isfunction(f) and f.__module__ == dynamics.__name__}
-    assert {name for name in defined if not name.startswith("_")} - {"flow", "stability"} == {name.split()[0] for name in RESULTS}
+    public = {name for name in defined if not name.startswith("_")}
+    assert public - {"flow", "stability"} == {name.split()[0] for name in RESULTS}
 
 
 def test_the_curvature_at_zero_is_that_of_autograd():
