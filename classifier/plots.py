@@ -3,12 +3,10 @@
 What a plot shows is worked out once, as panels of plain numbers; matplotlib draws them here, `pgfplots` for LaTeX.
 """
 
-import io
 import math
 import re
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,26 +16,13 @@ from matplotlib.ticker import MaxNLocator
 from classifier import panels as numbers
 from classifier import pgfplots, run_folders
 from classifier.panels import Bars, Chart, Images, Matrix
-from runner import runs
+from runner import figures, runs
 from runner.errors import ConfigError, RunError
 
 # Format -> the end of the name.
 FORMATS = {"png": "png", "pdf": "pdf", "pgfplots": "tex"}
-LOOK = {
-    "text.parse_math": False,
-    "text.usetex": False,
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "figure.titlesize": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "savefig.dpi": 160,
-}
+# What differs from our other plots.
+LOOK = {"text.parse_math": False, "axes.grid": False}
 
 
 def draw(folders, out, formats=("png",)):
@@ -100,12 +85,7 @@ def _content(panels, form):
     kind = type(panels[0])
     if form == "pgfplots":
         return LATEX[kind](panels).encode()
-    content = io.BytesIO()
-    # Without a date the same run gives the same file.
-    metadata = {"CreationDate": None} if form == "pdf" else None
-    with matplotlib.rc_context(LOOK):
-        FIGURES[kind](panels).savefig(content, format=form, metadata=metadata)
-    return content.getvalue()
+    return figures.content(lambda: FIGURES[kind](panels), form, LOOK)
 
 
 def _chart_figure(charts):
@@ -133,7 +113,7 @@ def _chart_figure(charts):
 
 def _inches(label):
     """How wide a label of the legend is."""
-    return TextPath((0, 0), label.replace("\n", " "), LOOK["legend.fontsize"]).get_extents().width / 72
+    return TextPath((0, 0), label.replace("\n", " "), figures.LOOK["legend.fontsize"]).get_extents().width / 72
 
 
 def _draw_curve(axes, curve):

@@ -156,10 +156,11 @@ def by_generator(w_g, w_d, noise, size, sign, gradient):
 def play(
     keys, first, factors, w_g, w_d, teacher, learning_rate, gamma, size, sign, alternating, sums_from, sum_g, sum_d
 ):
-    """Train K GANs in place for len(factors) steps from the step `first` on; all arrays C-contiguous, float32 but for
+    """Train K GANs in place for len(factors) steps, from the step `first` on.
 
-    keys (K,) uint64, sum_g (K, 5, 2) and sum_d (K, 5) float64. factors (n,): of the learning rates (K,), step by step;
-    sign: 1 for the saturating loss, -1 for the other; sums_from: the step from which the weights are added to the sums.
+    All arrays are C-contiguous and float32, but for keys (K,) uint64, sum_g (K, 5, 2) and sum_d (K, 5) float64.
+    factors (n,): of the learning rates (K,), step by step; sign: 1 for the saturating loss, -1 for the other;
+    sums_from: the step from which the weights are added to the sums.
     """
     noise, ascent, descent = np.empty(6 * size, real), np.empty(5, real), np.empty((5, 2), real)
     before = np.empty(5, real)

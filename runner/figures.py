@@ -28,11 +28,16 @@ LOOK = {
 }
 
 
-def write(draw, path):
-    """Put what draw() returns, a matplotlib Figure, into a file whose end names the format."""
-    content, form = io.BytesIO(), path.suffix[1:]
+def content(draw, form, look=None):
+    """The bytes of what draw() returns, a matplotlib Figure, in one of FORMATS; look: what differs from LOOK."""
+    found = io.BytesIO()
     # Without a date the same numbers give the same file.
     metadata = {"CreationDate": None} if form == "pdf" else None
-    with matplotlib.rc_context(LOOK):
-        draw().savefig(content, format=form, metadata=metadata)
-    runs.write(path, content.getvalue())
+    with matplotlib.rc_context(LOOK | (look or {})):
+        draw().savefig(found, format=form, metadata=metadata)
+    return found.getvalue()
+
+
+def write(draw, path):
+    """Put what draw() returns into a file whose end names the format."""
+    runs.write(path, content(draw, path.suffix[1:]))
